@@ -1,0 +1,257 @@
+/**
+ * A bound template and one row of data become a prompt: token ids with slots for tag vectors, spans, read-out
+ * and target. Every literal and every field is tokenised on its own, so data stays plain text. A prompt that
+ * is too long loses tokens at the end of its longest data fields and nowhere else. Vectors are filled in later.
+ */
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
+import type { TextTokenizer } from "../tokenizer/tokenizer.ts";
+import type { BoundField, BoundTemplate } from "./bind.ts";
+
+/** Positions of one use of a tag: [position, position + length of the tag). */
+export interface Slot {
+  tag: string;
+  position: number;
+}
+
+/** Positions [start, end) of a domain tag's vectors and the data field directly after it. */
+export interface Span {
+  tag: string;
+  field: string;
+  start: number;
+  end: number;
+  /** From the tag: whether the span sees nothing before it where isolation applies. */
+  isolate: boolean;
+}
+
+/** Positions [start, end) and what stands there; `name` is the tag's or field's. */
+export interface Piece {
+  kind: "bos" | "text" | "field" | "tag" | "target" | "eos";
+  name?: string;
+  start: number;
+  end: number;
+  text: string;
+}
+
+export interface Prompt {
+  /** One token id per position; -1 where a tag vector stands. */
+  ids: Int32Array;
+  slots: Slot[];
+  spans: Span[];
+  /** In order, covering every position. */
+  pieces: Piece[];
+  /** The last position of the function tag (for a tag of length 0, the position before it). */
+  readout: number | null;
+  /** Positions of all that is to be written after the function tag: target, closing literal, EOS if asked. */
+  target: { start: number; end: number } | null;
+  /** Tokens cut from data fields, one entry per use of a field that lost any. */
+  trimmed: { field: string; tokens: number }[];
+}
+
+export interface PromptOptions {
+  tokenizer: TextTokenizer;
+  /** The most positions a prompt may take, tag vectors and target included. */
+  maxTokens: number;
+  bos: boolean;
+  /** False leaves out everything after the function tag: for heads, and for asking. */
+  withTarget: boolean;
+  /** EOS as the last token of the target; without effect when `withTarget` is false. */
+  eosAfterTarget: boolean;
+}
+
+/** A piece that has its tokens and not yet its place. */
+interface Segment {
+  kind: Piece["kind"];
+  name?: string;
+  text: string;
+  ids: readonly number[];
+  /** The fewest tokens that trimming may leave. */
+  atLeast: number;
+  /** The span this field closes. */
+  span?: { tag: string; tagLength: number; isolate: boolean };
+}
+
+const tagSlot = -1;
+
+/**
+ * Make the prompt of one row. Throws prompts/no-target, missing-field, empty-field, too-long, control-token,
+ * or empty when nothing is left to read.
+ */
+export function compilePrompt(
+  bound: BoundTemplate,
+  row: Readonly<Record<string, string>>,
+  options: PromptOptions,
+): Prompt {
+  const question = questionSegments(bound, row, options);
+  const answer = options.withTarget ? answerSegments(bound, row, options) : [];
+  const segments = [...question, ...answer];
+  const trimmed = trimFields(segments, options);
+
+  const length = totalLength(segments);
+  const questionLength = totalLength(question);
+  const readout = bound.functionTag === null ? null : questionLength - 1;
+  if (length === 0 || readout === -1) {
+    const problem = `The prompt made from ${quote(bound.source)} has no position to read.`;
+    throw new TagllmError("prompts/empty", problem, "Give the template text or a tag with vectors.");
+  }
+  const target = options.withTarget ? { start: questionLength, end: length } : null;
+  return { ...layOut(segments, length), readout, target, trimmed };
+}
+
+function questionSegments(
+  bound: BoundTemplate,
+  row: Readonly<Record<string, string>>,
+  options: PromptOptions,
+): Segment[] {
+  const { tokenizer } = options;
+  const segments: Segment[] = options.bos ? [controlSegment("bos", tokenizer)] : [];
+  let atStart = true;
+  for (const part of bound.question) {
+    if (part.kind === "tag") {
+      const { name, length } = part.tag;
+      segments.push(fixed("tag", `<${name}>`, new Array<number>(length).fill(tagSlot), name));
+      if (length > 0) atStart = false;
+      continue;
+    }
+    segments.push(
+      part.kind === "text"
+        ? fixed("text", part.text, [...tokenizer.encode(part.text, { atStart })])
+        : fieldSegment(part, row, tokenizer, atStart),
+    );
+    atStart = false;
+  }
+  return segments;
+}
+
+function fieldSegment(
+  part: BoundField,
+  row: Readonly<Record<string, string>>,
+  tokenizer: TextTokenizer,
+  atStart: boolean,
+): Segment {
+  const text = part.blanks + fieldValue(row, part.name);
+  const ids = tokenise(tokenizer, text, part.splitCharacters, atStart);
+  const segment: Segment = {
+    kind: "field",
+    name: part.name,
+    text,
+    ids,
+    atLeast: Math.min(ids.length, 1 + part.blanks.length),
+  };
+  if (part.domain !== null) {
+    segment.span = { tag: part.domain.name, tagLength: part.domain.length, isolate: part.domain.isolate };
+  }
+  return segment;
+}
+
+function answerSegments(
+  bound: BoundTemplate,
+  row: Readonly<Record<string, string>>,
+  options: PromptOptions,
+): Segment[] {
+  const { tokenizer } = options;
+  if (bound.target === null) {
+    const problem = `The template ${quote(bound.source)} has no target.`;
+    throw new TagllmError("prompts/no-target", problem, "End it with a function tag and the target's field.");
+  }
+  const { name, blanks, splitCharacters } = bound.target;
+  const text = blanks + fieldValue(row, name);
+  const segments = [fixed("target", text, tokenise(tokenizer, text, splitCharacters, false), name)];
+  if (bound.closing !== "") {
+    segments.push(fixed("text", bound.closing, [...tokenizer.encode(bound.closing, { atStart: false })]));
+  }
+  if (options.eosAfterTarget) segments.push(controlSegment("eos", tokenizer));
+  return segments;
+}
+
+function tokenise(tokenizer: TextTokenizer, text: string, split: boolean, atStart: boolean): number[] {
+  return [...(split ? tokenizer.encodeCharacters(text, { atStart }) : tokenizer.encode(text, { atStart }))];
+}
+
+function fieldValue(row: Readonly<Record<string, string>>, name: string): string {
+  const value = Object.hasOwn(row, name) ? row[name] : undefined;
+  if (value === undefined) {
+    const columns = Object.keys(row).map(quote).join(", ");
+    const problem = `A row has no value for the field ${quote(name)}; it has ${columns || "no fields"}.`;
+    throw new TagllmError("prompts/missing-field", problem, "Give every row all fields of the template.");
+  }
+  if (value.trim() === "") {
+    const problem = `A row has an empty value, ${quote(value)}, for the field ${quote(name)}.`;
+    throw new TagllmError("prompts/empty-field", problem, "Fill it in or leave the row out.");
+  }
+  return value;
+}
+
+function controlSegment(kind: "bos" | "eos", tokenizer: TextTokenizer): Segment {
+  const id = kind === "bos" ? tokenizer.bosId : tokenizer.eosId;
+  if (id === null) {
+    const token = kind.toUpperCase();
+    const problem = `The prompt asks for a ${token} token and this tokenizer has none.`;
+    throw new TagllmError("prompts/control-token", problem, `Set ${kind} to false.`);
+  }
+  return fixed(kind, tokenizer.tokenText(id), [id]);
+}
+
+function fixed(kind: Piece["kind"], text: string, ids: readonly number[], name?: string): Segment {
+  return { kind, text, ids, atLeast: ids.length, ...(name === undefined ? {} : { name }) };
+}
+
+/**
+ * Cut tokens until the segments fit: always the last token of the field that is longest at that moment (of
+ * equals the later one), so the longest fields are levelled down and shorter ones stay whole.
+ */
+function trimFields(segments: Segment[], { maxTokens, tokenizer }: PromptOptions): Prompt["trimmed"] {
+  let excess = totalLength(segments) - maxTokens;
+  if (excess <= 0) return [];
+  const least = segments.reduce((sum, segment) => sum + segment.atLeast, 0);
+  if (!(least <= maxTokens)) throw tooLong(segments, least, maxTokens);
+
+  const keep = segments.map((segment) => segment.ids.length);
+  for (; excess > 0; excess--) {
+    let longest = -1;
+    for (const [index, { atLeast }] of segments.entries()) {
+      if (keep[index]! > atLeast && (longest === -1 || keep[index]! >= keep[longest]!)) longest = index;
+    }
+    keep[longest]!--;
+  }
+  const trimmed: Prompt["trimmed"] = [];
+  for (const [index, segment] of segments.entries()) {
+    const tokens = segment.ids.length - keep[index]!;
+    if (tokens === 0) continue;
+    trimmed.push({ field: segment.name!, tokens });
+    segment.ids = segment.ids.slice(0, keep[index]!);
+    segment.text = tokenizer.decode(segment.ids);
+  }
+  return trimmed;
+}
+
+function tooLong(segments: readonly Segment[], least: number, maxTokens: number): TagllmError {
+  const count = (...kinds: Piece["kind"][]) =>
+    totalLength(segments.filter((segment) => kinds.includes(segment.kind)));
+  const sizes = `${count("bos", "text", "eos")} of text and control, ${count("tag")} of tags, ${count("target")} of target, ${count("field")} of data`;
+  const problem = `A prompt needs at least ${least} tokens and the limit is ${maxTokens} (${sizes}).`;
+  return new TagllmError("prompts/too-long", problem, "Raise the limit, shorten the template or use shorter tags.");
+}
+
+function totalLength(segments: readonly Segment[]): number {
+  return segments.reduce((sum, segment) => sum + segment.ids.length, 0);
+}
+
+function layOut(segments: readonly Segment[], length: number): Pick<Prompt, "ids" | "slots" | "spans" | "pieces"> {
+  const ids = new Int32Array(length);
+  const slots: Slot[] = [];
+  const spans: Span[] = [];
+  const pieces: Piece[] = [];
+  let start = 0;
+  for (const { kind, name, text, ids: own, span } of segments) {
+    const end = start + own.length;
+    ids.set(own, start);
+    pieces.push({ kind, start, end, text, ...(name === undefined ? {} : { name }) });
+    if (kind === "tag" && own.length > 0) slots.push({ tag: name!, position: start });
+    if (span) {
+      spans.push({ tag: span.tag, field: name!, start: start - span.tagLength, end, isolate: span.isolate });
+    }
+    start = end;
+  }
+  return { ids, slots, spans, pieces };
+}

@@ -1,0 +1,80 @@
+/**
+ * What a tag is: a few rows that stand where embedding rows of a frozen base stand, what it needs to be used
+ * as it was trained, and where it came from. Plain data: reading and writing is in file.ts, numbers to begin
+ * with in init.ts.
+ */
+import { createHash } from "node:crypto";
+import type { TagSpec } from "../prompts/bind.ts";
+import type { BaseFingerprint } from "./base.ts";
+
+/** A linear map of the base's last hidden state (after the final norm): outputs = weight . state + bias. */
+export interface Head {
+  /** [outputs, width] */
+  weight: Float32Array;
+  /** [outputs] */
+  bias: Float32Array | null;
+  outputs: number;
+}
+
+/** value = mean + scale * output of the head; scale > 0. */
+export interface Scaling {
+  mean: number;
+  scale: number;
+}
+
+export interface Tag {
+  name: string;
+  kind: "domain" | "function";
+  /** [length, width], in the units of the base's embedding rows. */
+  vectors: Float32Array;
+  length: number;
+  width: number;
+  /** Function tags only. Null: the answer is text. */
+  head: Head | null;
+  /** Domain tags only: the field that follows is tokenised character by character. */
+  splitCharacters: boolean;
+  /** Domain tags only: its spans are isolated in prompts that apply isolation. */
+  isolate: boolean;
+  /** One per output of the head, in its order; null when the head gives values as they are. */
+  scaling: Scaling[] | null;
+  /** Function tags only: the prompt it was trained with. */
+  template: string | null;
+  /** Function tags only: what it answers, by column name; for a head one per output, in order. */
+  outputs: string[];
+  /** Function tags only: the domain tags it was trained beside. */
+  usesTags: { name: string; sha256: string }[];
+  base: BaseFingerprint;
+  /** Study hash, data files, steps, seed, metrics, version, time: for people; nothing depends on it. */
+  provenance: Record<string, unknown>;
+}
+
+/** What prompts need to know of a tag. */
+export function tagSpec(tag: Tag): TagSpec {
+  const { name, kind, length, splitCharacters, isolate } = tag;
+  return { name, kind, length, splitCharacters, isolate };
+}
+
+/**
+ * sha256 (hex) of all that decides what a tag does: vectors, head and meaning. Provenance and the display name
+ * of the base do not count, so training again with the same result gives the same digest.
+ */
+export function tagDigest(tag: Tag): string {
+  const { name, kind, length, width, splitCharacters, isolate, scaling, template, outputs, usesTags } = tag;
+  const { name: _baseName, ...base } = tag.base;
+  const hash = createHash("sha256");
+  const meaning = { name, kind, length, width, splitCharacters, isolate, scaling, template, outputs, usesTags, base };
+  hash.update(canonicalJson({ ...meaning, head: tag.head && { outputs: tag.head.outputs, bias: tag.head.bias !== null } }));
+  for (const numbers of [tag.vectors, tag.head?.weight, tag.head?.bias]) {
+    if (numbers) hash.update(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+/** JSON whose keys are sorted at every depth. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, entry: unknown) =>
+    entry !== null && typeof entry === "object" && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : entry,
+  );
+}

@@ -1,0 +1,27 @@
+/**
+ * A tokenizer small enough to know by heart: one token per run of letters (with the blank before it), per run
+ * of blanks, and per other character. Ids are handed out in order of first sight. At the start it adds a dummy
+ * prefix "▁" as SentencePiece does. It is not a model of any real tokenizer.
+ */
+import type { TextTokenizer } from "../../src/tokenizer/tokenizer.ts";
+
+export function fakeTokenizer(): TextTokenizer {
+  const texts = ["<s>", "</s>"];
+  const idOf = (text: string) => {
+    const known = texts.indexOf(text, 2);
+    return known === -1 ? texts.push(text) - 1 : known;
+  };
+  const encodeAs = (pattern: RegExp) => (text: string, { atStart }: { atStart: boolean }) =>
+    ((atStart ? "▁" : "") + text).match(pattern)?.map(idOf) ?? [];
+  const fake = {
+    bosId: 0,
+    eosId: 1,
+    addBos: true,
+    encode: encodeAs(/ ?\p{L}+|\s+|[^]/gu),
+    encodeCharacters: encodeAs(/[^]/gu),
+    decode: (ids: ArrayLike<number>) => Array.from(ids, (id) => texts[id]).join(""),
+    tokenText: (id: number) => texts[id] ?? "",
+    fingerprint: "fake",
+  };
+  return fake as unknown as TextTokenizer;
+}

@@ -1,0 +1,68 @@
+/**
+ * Which positions of a prompt are run and which are read from what was stored before. Everything in front of
+ * the first changing position is constant; an isolated span among it depends on nothing but itself.
+ */
+import type { Prompt } from "../prompts/prompt.ts";
+
+/**
+ * `prefix`: spans and the text between them are stored, only what can change runs.
+ * `spans`: spans are stored, the text between them runs again.
+ * `none`: the whole prompt runs; the plain path.
+ */
+export type Reuse = "prefix" | "spans" | "none";
+
+/** A prompt with what decides who attends to whom. */
+export interface Query {
+  readonly prompt: Prompt;
+  /** Whether spans of domain tags that ask for it are isolated. */
+  readonly isolate: boolean;
+  /** Everything before this position stays the same while the query is used. */
+  readonly cut: number;
+}
+
+/** Positions of the prompt that are stored together; their keys are rotated at (position - origin). */
+export interface Block {
+  readonly positions: Int32Array;
+  readonly origin: number;
+  /** A span depends on its own positions only; text depends on all blocks before it. */
+  readonly kind: "span" | "text";
+}
+
+export interface Layout {
+  readonly query: Query;
+  readonly past: readonly Block[];
+  /** Positions that run. */
+  readonly fresh: Int32Array;
+}
+
+const range = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, i) => from + i);
+
+/** The isolated spans that lie before the cut. */
+function storableSpans({ prompt, isolate, cut }: Query): Block[] {
+  return prompt.spans
+    .filter((s) => isolate && s.isolate && s.end <= cut)
+    .map((s) => ({ kind: "span", origin: s.start, positions: range(s.start, s.end) }));
+}
+
+export function layOut(query: Query, reuse: Reuse): Layout {
+  const length = query.prompt.ids.length;
+  if (reuse === "none") return { query, past: [], fresh: range(0, length) };
+  const spans = storableSpans(query);
+  const inSpan = new Uint8Array(length);
+  for (const s of spans) for (const p of s.positions) inSpan[p] = 1;
+  const runs = range(0, length).filter((p) => !inSpan[p]);
+  if (reuse === "spans") return { query, past: spans, fresh: runs };
+  const text = runs.filter((p) => p < query.cut);
+  const past: Block[] = text.length ? [...spans, { kind: "text", origin: 0, positions: text }] : spans;
+  return { query, past, fresh: runs.filter((p) => p >= query.cut) };
+}
+
+/**
+ * Whether position `i` may attend to position `j` of the same prompt: causal, and an isolated span to itself
+ * only. `spanStart[i]` is the first position that `i` sees.
+ */
+export function firstSeen({ prompt, isolate }: Query): Int32Array {
+  const first = new Int32Array(prompt.ids.length);
+  for (const s of prompt.spans) if (isolate && s.isolate) first.fill(s.start, s.start, s.end);
+  return first;
+}

@@ -1,0 +1,357 @@
+/**
+ * Runs prompts on a base: hidden states, token losses, gradients. Groups prompts into batches of one shape,
+ * stores constant spans and prefixes in the engine when told to, and puts results back into the caller's
+ * order. Knows tags as names and vectors; what they are trained for is the caller's business.
+ */
+import { createHash } from "node:crypto";
+import type { HostArray, Keep } from "../engine/engine.ts";
+import type { Base } from "../models/base.ts";
+import type { ProgramSpec, Result } from "../models/program.ts";
+import { type Batch, makeBatch, readIndices, type SlotRef, type VectorsOf } from "./feeds.ts";
+import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
+import { roundLength, roundRows } from "./sizes.ts";
+
+export interface RunnerOptions {
+  readonly reuse: Reuse;
+  /** New tokens of one run of the engine. */
+  readonly tokens: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Label {
+  /** The position whose token is predicted (from the one before it). */
+  readonly position: number;
+  readonly id: number;
+}
+
+/** d loss / d vectors, [length, width] per tag. */
+export type TagGradients = Map<string, Float32Array>;
+
+export interface TextStep {
+  readonly loss: number;
+  readonly gradients: TagGradients;
+}
+
+export interface HeadStep extends TextStep {
+  /** [n, outputs] */
+  readonly predictions: Float32Array;
+  readonly headGradient: Float32Array;
+  readonly biasGradient: Float32Array;
+}
+
+export interface HeadValues {
+  readonly outputs: number;
+  /** [outputs, width] */
+  readonly weight: Float32Array;
+  /** [outputs] */
+  readonly bias: Float32Array;
+}
+
+type Outputs = Record<string, HostArray>;
+
+export class Runner {
+  readonly base: Base;
+  readonly options: RunnerOptions;
+  private readonly vectorsOf: VectorsOf;
+  private readonly stored = new Set<string>();
+  private readonly digests = new Map<Float32Array, string>();
+
+  constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions) {
+    this.base = base;
+    this.vectorsOf = vectorsOf;
+    this.options = options;
+  }
+
+  /** Hidden states after the final norm at each query's `position`, [n, hidden]. */
+  async hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
+    const width = this.base.architecture.hiddenSize;
+    const out = new Float32Array(queries.length * width);
+    await this.eachBatch(queries, async (batch, indices) => {
+      const places = indices.map((index, row) => batch.place(row, positionOf(queries[index] as Query)));
+      const reads = readIndices(places, batch.shape.batch);
+      const { hidden } = await this.run(batch, { kind: "hidden" }, batch.shape.batch, { reads });
+      indices.forEach((index, row) => {
+        out.set((hidden as Float32Array).subarray(row * width, (row + 1) * width), index * width);
+      });
+    });
+    return out;
+  }
+
+  /** Nats of each label of each query. */
+  async nll(queries: readonly Query[], labels: readonly (readonly Label[])[]): Promise<Float32Array[]> {
+    const out: Float32Array[] = new Array(queries.length);
+    await this.eachBatch(queries, async (batch, indices) => {
+      const feeds = labelFeeds(batch, indices, labels, () => 0);
+      const { nll } = await this.run(batch, { kind: "text", train: false }, feeds.size, feeds.inputs);
+      let at = 0;
+      for (const index of indices) {
+        const n = (labels[index] as readonly Label[]).length;
+        out[index] = (nll as Float32Array).slice(at, at + n);
+        at += n;
+      }
+    });
+    return out;
+  }
+
+  /** Weighted sum of token losses and its gradient; `weights[i]` counts for every label of query i. */
+  async textStep(
+    queries: readonly Query[],
+    labels: readonly (readonly Label[])[],
+    weights: ArrayLike<number>,
+  ): Promise<TextStep> {
+    const gradients: TagGradients = new Map();
+    let loss = 0;
+    await this.eachBatch(queries, async (batch, indices) => {
+      const feeds = labelFeeds(batch, indices, labels, (i) => weights[i] as number);
+      const outputs = await this.run(batch, { kind: "text", train: true }, feeds.size, feeds.inputs);
+      loss += lossOf(outputs);
+      this.addSlotGradients(gradients, batch.slots, outputs["grad.vectors"] as Float32Array);
+    });
+    return { loss, gradients };
+  }
+
+  /**
+   * Weighted sum over queries of the squared errors of a linear head at `positionOf`, and its gradients.
+   * @param targets [n, outputs] as the head sees them (standardised)
+   */
+  async headStep(
+    queries: readonly Query[],
+    positionOf: (q: Query) => number,
+    targets: Float32Array,
+    weights: ArrayLike<number>,
+    head: HeadValues,
+  ): Promise<HeadStep> {
+    const { outputs } = head;
+    const result = {
+      loss: 0,
+      gradients: new Map() as TagGradients,
+      predictions: new Float32Array(queries.length * outputs),
+      headGradient: new Float32Array(head.weight.length),
+      biasGradient: new Float32Array(outputs),
+    };
+    await this.eachBatch(queries, async (batch, indices) => {
+      const rows = batch.shape.batch;
+      const target = new Float32Array(rows * outputs);
+      const weight = new Float32Array(rows);
+      indices.forEach((index, row) => {
+        target.set(targets.subarray(index * outputs, (index + 1) * outputs), row * outputs);
+        weight[row] = weights[index] as number;
+      });
+      const places = indices.map((index, row) => batch.place(row, positionOf(queries[index] as Query)));
+      const out = await this.run(batch, { kind: "head", outputs }, rows, {
+        reads: readIndices(places, rows),
+        targets: target,
+        weights: weight,
+        head: head.weight,
+        bias_out: head.bias,
+      });
+      result.loss += lossOf(out);
+      if (out["grad.vectors"]) this.addSlotGradients(result.gradients, batch.slots, out["grad.vectors"] as Float32Array);
+      addInto(result.headGradient, out["grad.head"] as Float32Array);
+      addInto(result.biasGradient, out["grad.bias"] as Float32Array);
+      const predicted = out.prediction as Float32Array;
+      indices.forEach((index, row) => {
+        result.predictions.set(predicted.subarray(row * outputs, (row + 1) * outputs), index * outputs);
+      });
+    });
+    return result;
+  }
+
+  /** Forgets all stored keys and values. */
+  async clear(): Promise<void> {
+    await this.base.engine.release([...this.stored].flatMap((key) => this.residentNames(key)));
+    this.stored.clear();
+  }
+
+  private async run(
+    batch: Batch,
+    result: Result,
+    reads: number,
+    feeds: Record<string, HostArray>,
+    keep?: Record<string, Keep>,
+  ): Promise<Outputs> {
+    const spec: ProgramSpec = { ...batch.shape, slots: batch.slots.length, reads, result };
+    const program = await this.base.program(spec);
+    return program.run({ ...batch.feeds, ...feeds }, { signal: this.options.signal, ...(keep && { keep }) });
+  }
+
+  /** Calls `work` for batches of queries that share a shape; `indices` are the queries of its rows. */
+  private async eachBatch(
+    queries: readonly Query[],
+    work: (batch: Batch, indices: readonly number[]) => Promise<void>,
+  ): Promise<void> {
+    const layouts = queries.map((query) => layOut(query, this.options.reuse));
+    await this.storePast(layouts);
+    for (const indices of this.group(layouts)) {
+      await work(this.makeBatch(indices.map((i) => layouts[i] as Layout)), indices);
+    }
+  }
+
+  /** Queries of like lengths and the same number of past blocks, as many as the token budget allows. */
+  private group(layouts: readonly Layout[]): number[][] {
+    const lengthOf = (i: number) => roundLength((layouts[i] as Layout).fresh.length);
+    const blocksOf = (i: number) => (layouts[i] as Layout).past.length;
+    const totalOf = (i: number) => (layouts[i] as Layout).query.prompt.ids.length;
+    const order = layouts
+      .map((_, i) => i)
+      .sort((a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b);
+    const groups: number[][] = [];
+    for (let begin = 0; begin < order.length; ) {
+      const blocks = blocksOf(order[begin] as number);
+      let end = begin + 1;
+      const fits = (e: number) =>
+        blocksOf(order[e] as number) === blocks &&
+        roundRows(e + 1 - begin) * lengthOf(order[e] as number) <= this.options.tokens;
+      while (end < order.length && fits(end)) end++;
+      groups.push(order.slice(begin, end));
+      begin = end;
+    }
+    return groups;
+  }
+
+  private makeBatch(layouts: readonly Layout[]): Batch {
+    const longest = (sizes: number[]) => roundLength(Math.max(...sizes));
+    const first = layouts[0] as Layout;
+    const past = first.past.map((_, b) => longest(layouts.map((l) => (l.past[b] as Block).positions.length)));
+    const length = longest(layouts.map((l) => l.fresh.length));
+    const batch = roundRows(layouts.length);
+    const made = makeBatch(this.base.architecture, layouts, { batch, length, past }, this.vectorsOf);
+    past.forEach((_, b) => {
+      const keys = Array.from({ length: batch }, (_row, row) => this.blockKey(layouts[row] ?? first, b));
+      for (let l = 0; l < this.base.architecture.layers; l++) {
+        for (const part of ["key", "value"]) {
+          made.feeds[`past.${b}.${part}.${l}`] = { stack: keys.map((key) => `${key}/${part}.${l}`) };
+        }
+      }
+    });
+    return made;
+  }
+
+  /** Runs and keeps every block of the layouts that is not stored yet: spans first, then the text. */
+  private async storePast(layouts: readonly Layout[]): Promise<void> {
+    const missing = { span: new Map<string, Layout>(), text: new Map<string, Layout>() };
+    for (const layout of layouts) {
+      layout.past.forEach((block, b) => {
+        const key = this.blockKey(layout, b);
+        if (!this.stored.has(key)) missing[block.kind].set(key, this.blockLayout(layout, b));
+      });
+    }
+    for (const kind of ["span", "text"] as const) {
+      const keys = [...missing[kind].keys()];
+      const toRun = [...missing[kind].values()];
+      for (const indices of this.group(toRun)) {
+        await this.keepBlocks(
+          indices.map((i) => toRun[i] as Layout),
+          indices.map((i) => keys[i] as string),
+        );
+      }
+    }
+  }
+
+  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[]): Promise<void> {
+    const batch = this.makeBatch(layouts);
+    const lengths = layouts.map((l) => l.fresh.length);
+    const keep: Record<string, Keep> = {};
+    for (let l = 0; l < this.base.architecture.layers; l++) {
+      for (const part of ["key", "value"]) {
+        keep[`${part}.${l}`] = { names: keys.map((key) => `${key}/${part}.${l}`), lengths };
+      }
+    }
+    await this.run(batch, { kind: "keys" }, 0, {}, keep);
+    for (const key of keys) this.stored.add(key);
+  }
+
+  /** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
+  private blockLayout(layout: Layout, b: number): Layout {
+    const block = layout.past[b] as Block;
+    if (block.kind === "text") return { query: layout.query, past: layout.past.slice(0, b), fresh: block.positions };
+    const { prompt } = layout.query;
+    const [start, end] = [block.origin, block.origin + block.positions.length];
+    const alone = {
+      ...prompt,
+      ids: prompt.ids.slice(start, end),
+      slots: prompt.slots.filter((s) => s.position >= start && s.position < end).map((s) => ({ ...s, position: s.position - start })),
+      spans: [],
+    };
+    return layOut({ prompt: alone, isolate: false, cut: 0 }, "none");
+  }
+
+  /** Names a block by all that its keys and values depend on. */
+  private blockKey(layout: Layout, b: number): string {
+    const block = layout.past[b] as Block;
+    const { prompt } = layout.query;
+    const hash = createHash("sha256");
+    const last = block.positions[block.positions.length - 1] as number;
+    const inBlock = (p: number) => p >= (block.positions[0] as number) && p <= last;
+    const reach = block.kind === "text" ? prompt.ids.subarray(0, last + 1) : prompt.ids.subarray(block.origin, last + 1);
+    hash.update(`${block.kind} `).update(new Uint8Array(reach.buffer, reach.byteOffset, reach.byteLength));
+    if (block.kind === "text") {
+      hash.update(new Uint8Array(block.positions.buffer, block.positions.byteOffset, block.positions.byteLength));
+    }
+    for (const s of prompt.slots) {
+      if (block.kind === "text" ? s.position <= last : inBlock(s.position)) {
+        hash.update(` ${s.position - block.origin} ${this.digest(this.vectorsOf(s.tag))}`);
+      }
+    }
+    return hash.digest("base64url").slice(0, 24);
+  }
+
+  /** Vectors that stand in a stored block are frozen, so their digest is taken once. */
+  private digest(vectors: Float32Array): string {
+    let known = this.digests.get(vectors);
+    if (!known) {
+      const bytes = new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength);
+      known = createHash("sha256").update(bytes).digest("base64url");
+      this.digests.set(vectors, known);
+    }
+    return known;
+  }
+
+  private residentNames(key: string): string[] {
+    return Array.from({ length: this.base.architecture.layers }, (_, l) => [`${key}/key.${l}`, `${key}/value.${l}`]).flat();
+  }
+
+  private addSlotGradients(into: TagGradients, slots: readonly (SlotRef | null)[], gradient: Float32Array): void {
+    const width = this.base.architecture.hiddenSize;
+    slots.forEach((slot, i) => {
+      if (!slot) return;
+      let sum = into.get(slot.tag);
+      if (!sum) into.set(slot.tag, (sum = new Float32Array(this.vectorsOf(slot.tag).length)));
+      for (let k = 0; k < width; k++) {
+        sum[slot.vector * width + k] = (sum[slot.vector * width + k] as number) + (gradient[i * width + k] as number);
+      }
+    });
+  }
+}
+
+function labelFeeds(
+  batch: Batch,
+  indices: readonly number[],
+  labels: readonly (readonly Label[])[],
+  weightOf: (index: number) => number,
+): { size: number; inputs: Record<string, HostArray> } {
+  const places: number[] = [];
+  const ids: number[] = [];
+  const weights: number[] = [];
+  indices.forEach((index, row) => {
+    for (const { position, id } of labels[index] as readonly Label[]) {
+      places.push(batch.place(row, position - 1));
+      ids.push(id);
+      weights.push(weightOf(index));
+    }
+  });
+  const size = roundLength(Math.max(1, places.length));
+  const label = new BigInt64Array(size);
+  ids.forEach((id, i) => {
+    label[i] = BigInt(id);
+  });
+  const weight = new Float32Array(size);
+  weight.set(weights);
+  return { size, inputs: { reads: readIndices(places, size), labels: label, weights: weight } };
+}
+
+const lossOf = (outputs: Outputs): number => (outputs.loss as Float32Array)[0] as number;
+
+function addInto(sum: Float32Array, part: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (part[i] as number);
+}

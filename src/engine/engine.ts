@@ -1,0 +1,154 @@
+/**
+ * Runs graphs. The one place that knows a runtime exists: a worker thread owns onnxruntime, the frozen
+ * weights and the kept keys and values, because its calls block the thread they run on.
+ */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { type ErrorCode, TagllmError } from "../errors.ts";
+import type { Graph, Value } from "../graph/graph.ts";
+import { type Device, lower } from "../graph/lower.ts";
+import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
+import type { TensorInfo } from "../weights/safetensors.ts";
+import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec, Request, Response } from "./protocol.ts";
+
+export type { EngineStats, Feed, HostArray, Keep } from "./protocol.ts";
+
+export interface RunOptions {
+  readonly keep?: Record<string, Keep>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A compiled graph. Outputs that are kept in the engine are not returned. */
+export interface Program {
+  readonly inputs: readonly PortSpec[];
+  readonly outputs: readonly PortSpec[];
+  run(feeds: Record<string, Feed>, options?: RunOptions): Promise<Record<string, HostArray>>;
+}
+
+type Answer = Extract<Response, { ok: true }>;
+
+const port = (name: string, v: Value): PortSpec => ({ name, dtype: v.dtype, shape: v.shape });
+
+export class Engine {
+  readonly device: Device;
+  readonly threads: number;
+  /** Seconds that programs of this engine have run. */
+  busySeconds = 0;
+  private readonly worker: Worker;
+  private readonly waiting = new Map<number, { resolve(a: Answer): void; reject(e: Error): void }>();
+  private nextRequest = 0;
+  private nextProgram = 0;
+  private ended: Error | null = null;
+
+  private constructor(worker: Worker, options: EngineOptions) {
+    this.worker = worker;
+    this.device = options.device;
+    this.threads = options.threads;
+    worker.on("message", (m: Response) => this.settle(m));
+    worker.on("error", (e) => this.end(`The engine's worker thread died: ${e.message}.`));
+    worker.on("exit", (code) => this.end(`The engine's worker thread ended with code ${code}.`));
+  }
+
+  static async start(options: Partial<EngineOptions> = {}): Promise<Engine> {
+    const full: EngineOptions = {
+      ...options,
+      device: options.device ?? "cpu",
+      threads: options.threads ?? availableParallelism(),
+    };
+    const engine = new Engine(spawn(), full);
+    engine.worker.unref();
+    try {
+      await engine.request({ kind: "start", options: full });
+    } catch (e) {
+      await engine.worker.terminate();
+      throw e;
+    }
+    return engine;
+  }
+
+  /** Reads tensors from checkpoint files and holds them as f32 under `name`. */
+  async load(tensors: readonly { name: string; info: TensorInfo }[]): Promise<void> {
+    await this.request({ kind: "load", tensors });
+  }
+
+  /** Holds an f32 tensor made by the caller as a weight; the array is moved, not copied. */
+  async upload(name: string, shape: readonly number[], data: Float32Array): Promise<void> {
+    await this.request({ kind: "upload", name, shape, data }, [data.buffer as ArrayBuffer]);
+  }
+
+  async compile(graph: Graph): Promise<Program> {
+    const lowered = lower(graph, this.device);
+    const used = usedInputs(lowered);
+    const inputs = used.filter((v) => v.kind === "input").map((v) => port(v.name, v));
+    const weights = used.filter((v) => v.kind === "weight").map((v) => port(v.name, v));
+    const outputs = [...lowered.outputs].map(([name, v]) => port(name, v));
+    const program = this.nextProgram++;
+    await this.request({ kind: "compile", program, onnx: encodeOnnx(lowered), inputs, weights, outputs });
+    return {
+      inputs,
+      outputs,
+      run: async (feeds, { keep = {}, signal } = {}) => {
+        if (signal?.aborted) throw aborted(signal);
+        const answer = await this.request({ kind: "run", program, feeds, keep });
+        this.busySeconds += answer.seconds ?? 0;
+        return answer.outputs ?? {};
+      },
+    };
+  }
+
+  /** Forgets kept outputs. */
+  async release(names: readonly string[]): Promise<void> {
+    await this.request({ kind: "release", names });
+  }
+
+  async stats(): Promise<EngineStats> {
+    return (await this.request({ kind: "stats" })).stats as EngineStats;
+  }
+
+  async close(): Promise<void> {
+    if (this.ended) return;
+    await this.request({ kind: "close" }).catch(() => undefined);
+    this.ended = new TagllmError("engine/closed", "The engine has been closed.", "Load the base again to go on.");
+    await this.worker.terminate();
+  }
+
+  private request(message: Request, transfer: ArrayBuffer[] = []): Promise<Answer> {
+    if (this.ended) return Promise.reject(this.ended);
+    const id = this.nextRequest++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.worker.ref();
+      this.worker.postMessage({ id, message }, transfer);
+    });
+  }
+
+  private settle(response: Response): void {
+    const pending = this.waiting.get(response.id);
+    this.waiting.delete(response.id);
+    if (this.waiting.size === 0) this.worker.unref();
+    if (!pending) return;
+    if (response.ok) pending.resolve(response);
+    else {
+      const { code, problem, cure } = response.failure;
+      pending.reject(new TagllmError(code as ErrorCode, problem, cure));
+    }
+  }
+
+  private end(why: string): void {
+    this.ended ??= new TagllmError("engine/closed", why, "Load the base again; `tagllm doctor` checks the machine.");
+    for (const { reject } of this.waiting.values()) reject(this.ended);
+    this.waiting.clear();
+  }
+}
+
+function aborted(signal: AbortSignal): TagllmError {
+  return new TagllmError("aborted", "The run was interrupted.", "Start it again to go on.", { cause: signal.reason });
+}
+
+/** Under tsx the worker must register the TypeScript loader itself: a .ts file cannot be its entry. */
+function spawn(): Worker {
+  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url));
+  const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
+  const entry = JSON.stringify(new URL("./worker.ts", import.meta.url).href);
+  return new Worker(`import(${loader}).then((tsx) => { tsx.register(); return import(${entry}); })`, { eval: true });
+}

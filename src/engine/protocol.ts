@@ -1,0 +1,68 @@
+/** What the main thread and the engine's worker say to each other. Types only. */
+import type { Device } from "../graph/lower.ts";
+import type { TensorInfo } from "../weights/safetensors.ts";
+
+export type HostArray = Float32Array | Int32Array | BigInt64Array;
+
+/**
+ * What an input of a program is fed with: an array of its shape; or `stack`, names of resident tensors that
+ * become the rows of axis 0, each zero-padded at the end of its second-to-last axis (null: a row of zeros).
+ */
+export type Feed = HostArray | { readonly stack: readonly (string | null)[] };
+
+/** Row i of an output stays in the worker under `names[i]`, cut to `lengths[i]` on its second-to-last axis. */
+export interface Keep {
+  readonly names: readonly (string | null)[];
+  readonly lengths: readonly number[];
+}
+
+export interface PortSpec {
+  readonly name: string;
+  readonly dtype: "f32" | "i32" | "i64";
+  readonly shape: readonly number[];
+}
+
+export interface EngineOptions {
+  readonly device: Device;
+  /** Threads of one operator; default: all cores the process may use. */
+  readonly threads: number;
+  /** Operator timings are written to files with this prefix. */
+  readonly profilePrefix?: string;
+}
+
+export type Request =
+  | { kind: "start"; options: EngineOptions }
+  | { kind: "load"; tensors: readonly { name: string; info: TensorInfo }[] }
+  | { kind: "upload"; name: string; shape: readonly number[]; data: Float32Array }
+  | {
+      kind: "compile";
+      program: number;
+      onnx: Uint8Array;
+      inputs: readonly PortSpec[];
+      weights: readonly PortSpec[];
+      outputs: readonly PortSpec[];
+    }
+  | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep> }
+  | { kind: "release"; names: readonly string[] }
+  | { kind: "stats" }
+  | { kind: "close" };
+
+export interface EngineStats {
+  /** Bytes of frozen weights, held once whatever the number of programs. */
+  readonly weightBytes: number;
+  /** Bytes of kept outputs (keys and values). */
+  readonly residentBytes: number;
+  readonly residents: number;
+  readonly programs: number;
+}
+
+/** An error as it crosses the thread boundary; `code` is one of errors.ts. */
+export interface Failure {
+  readonly code: string;
+  readonly problem: string;
+  readonly cure: string;
+}
+
+export type Response =
+  | { id: number; ok: true; outputs?: Record<string, HostArray>; stats?: EngineStats; seconds?: number }
+  | { id: number; ok: false; failure: Failure };

@@ -1,0 +1,218 @@
+/**
+ * onnxruntime as the worker uses it: sessions, frozen weights held once as f32 arrays that every session
+ * reads in place, and resident tensors (kept keys and values).
+ */
+import * as ort from "onnxruntime-node";
+import { TagllmError } from "../errors.ts";
+import { Graph } from "../graph/graph.ts";
+import { encodeOnnx } from "../graph/onnx.ts";
+import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec } from "./protocol.ts";
+
+interface Resident {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+interface Compiled {
+  readonly session: ort.InferenceSession;
+  readonly inputs: ReadonlyMap<string, PortSpec>;
+  readonly weights: Readonly<Record<string, ort.Tensor>>;
+  readonly outputs: readonly PortSpec[];
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+const elementType = { f32: "float32", i32: "int32", i64: "int64" } as const;
+const allocate = {
+  f32: (n: number) => new Float32Array(n),
+  i32: (n: number) => new Int32Array(n),
+  i64: (n: number) => new BigInt64Array(n),
+};
+
+const tensor = (p: PortSpec, data: HostArray): ort.Tensor =>
+  new ort.Tensor(elementType[p.dtype], data as Float32Array, p.shape);
+
+export class Runtime {
+  private readonly options: EngineOptions;
+  private readonly weights = new Map<string, Resident>();
+  private readonly residents = new Map<string, Resident>();
+  private readonly programs = new Map<number, Compiled>();
+
+  private constructor(options: EngineOptions) {
+    this.options = options;
+  }
+
+  static async start(options: EngineOptions): Promise<Runtime> {
+    if (options.device === "webgpu") await probeWebGpu();
+    return new Runtime(options);
+  }
+
+  async load(tensors: readonly { name: string; info: TensorInfo }[]): Promise<void> {
+    for (const { name, info } of tensors) {
+      if (this.weights.has(name)) continue;
+      this.hold(name, info.shape, toFloat32(readTensorSync(info), info.dtype));
+    }
+  }
+
+  hold(name: string, shape: readonly number[], data: Float32Array): void {
+    this.weights.set(name, { shape, data });
+  }
+
+  async compile(request: {
+    program: number;
+    onnx: Uint8Array;
+    inputs: readonly PortSpec[];
+    weights: readonly PortSpec[];
+    outputs: readonly PortSpec[];
+  }): Promise<void> {
+    const weights: Record<string, ort.Tensor> = {};
+    for (const p of request.weights) weights[p.name] = tensor(p, this.weightFor(p));
+    const session = await ort.InferenceSession.create(request.onnx, this.sessionOptions(request.program));
+    const inputs = new Map(request.inputs.map((p) => [p.name, p]));
+    this.programs.set(request.program, { session, inputs, weights, outputs: request.outputs });
+  }
+
+  async run(
+    program: number,
+    feeds: Record<string, Feed>,
+    keep: Record<string, Keep>,
+  ): Promise<{ outputs: Record<string, HostArray>; seconds: number }> {
+    const compiled = this.programs.get(program) as Compiled;
+    const fed: Record<string, ort.Tensor> = { ...compiled.weights };
+    for (const p of compiled.inputs.values()) fed[p.name] = tensor(p, this.assemble(p, feeds[p.name]));
+    const fetches: Record<string, ort.Tensor> = {};
+    const buffers: Record<string, HostArray> = {};
+    for (const p of compiled.outputs) {
+      const data = allocate[p.dtype](count(p.shape));
+      buffers[p.name] = data;
+      fetches[p.name] = tensor(p, data);
+    }
+    const began = performance.now();
+    await compiled.session.run(fed, fetches);
+    const seconds = (performance.now() - began) / 1000;
+    const outputs: Record<string, HostArray> = {};
+    for (const p of compiled.outputs) {
+      const data = buffers[p.name] as HostArray;
+      const kept = keep[p.name];
+      if (kept) this.keepRows(p, data as Float32Array, kept);
+      else outputs[p.name] = data;
+    }
+    return { outputs, seconds };
+  }
+
+  release(names: readonly string[]): void {
+    for (const name of names) this.residents.delete(name);
+  }
+
+  stats(): EngineStats {
+    const bytes = (map: Map<string, Resident>) => [...map.values()].reduce((n, r) => n + r.data.byteLength, 0);
+    return {
+      weightBytes: bytes(this.weights),
+      residentBytes: bytes(this.residents),
+      residents: this.residents.size,
+      programs: this.programs.size,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const { session } of this.programs.values()) await session.release();
+    this.programs.clear();
+    this.weights.clear();
+    this.residents.clear();
+  }
+
+  private sessionOptions(program: number): ort.InferenceSession.SessionOptions {
+    const { device, threads, profilePrefix } = this.options;
+    return {
+      executionProviders: device === "webgpu" ? ["webgpu", "cpu"] : ["cpu"],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 4,
+      ...(profilePrefix && { enableProfiling: true, profileFilePrefix: `${profilePrefix}-${program}` }),
+    };
+  }
+
+  private weightFor(p: PortSpec): Float32Array {
+    const held = this.weights.get(p.name);
+    if (!held) {
+      throw new TagllmError(
+        "weights/tensor-missing",
+        `The model needs the tensor ${p.name} [${p.shape}], which was not loaded.`,
+        "Check that the checkpoint belongs to its config.json.",
+      );
+    }
+    if (String(held.shape) !== String(p.shape)) {
+      throw new TagllmError(
+        "weights/shape",
+        `The tensor ${p.name} has the shape [${held.shape}], but config.json asks for [${p.shape}].`,
+        "Check that the checkpoint belongs to its config.json.",
+      );
+    }
+    return held.data;
+  }
+
+  private assemble(p: PortSpec, feed: Feed | undefined): HostArray {
+    if (feed === undefined) throw new Error(`input ${p.name} was not fed`);
+    if (!("stack" in feed)) {
+      if (feed.length !== count(p.shape)) {
+        throw new Error(`input ${p.name} takes [${p.shape}] (${count(p.shape)} numbers), not ${feed.length}`);
+      }
+      return feed;
+    }
+    return this.stackRows(p, feed.stack);
+  }
+
+  private stackRows(p: PortSpec, names: readonly (string | null)[]): Float32Array {
+    const [rows, ...rest] = p.shape as [number, ...number[]];
+    const [size, width] = rest.slice(-2) as [number, number];
+    const rowLength = count(rest);
+    const out = new Float32Array(rows * rowLength);
+    names.forEach((name, row) => {
+      if (name === null) return;
+      const held = this.residents.get(name);
+      if (!held) throw new Error(`nothing is kept under ${name}`);
+      const length = held.shape.at(-2) as number;
+      for (let part = 0; part < rowLength / (size * width); part++) {
+        const from = held.data.subarray(part * length * width, (part + 1) * length * width);
+        out.set(from, row * rowLength + part * size * width);
+      }
+    });
+    return out;
+  }
+
+  private keepRows(p: PortSpec, data: Float32Array, { names, lengths }: Keep): void {
+    const rest = p.shape.slice(1);
+    const [size, width] = rest.slice(-2) as [number, number];
+    const rowLength = count(rest);
+    const parts = rowLength / (size * width);
+    names.forEach((name, row) => {
+      if (name === null) return;
+      const length = lengths[row] as number;
+      const cut = new Float32Array(parts * length * width);
+      for (let part = 0; part < parts; part++) {
+        const begin = row * rowLength + part * size * width;
+        cut.set(data.subarray(begin, begin + length * width), part * length * width);
+      }
+      this.residents.set(name, { data: cut, shape: [...rest.slice(0, -2), length, width] });
+    });
+  }
+}
+
+async function probeWebGpu(): Promise<void> {
+  const graph = new Graph();
+  graph.output("y", graph.input("x", "f32", [1]));
+  const identity = encodeOnnx(graph);
+  try {
+    const session = await ort.InferenceSession.create(identity, { executionProviders: ["webgpu"], logSeverityLevel: 4 });
+    await session.release();
+  } catch (cause) {
+    throw new TagllmError(
+      "engine/device",
+      `No WebGPU adapter was found (${cause instanceof Error ? cause.message.split("\n")[0]?.slice(0, 160) : cause}).`,
+      "Install a GPU driver with Vulkan, or for a software adapter Debian's chromium and set VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json; or use --device cpu.",
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Rewrites operators that a device has no kernel for into ones it has. Runs after differentiation, so rules
+ * and models speak of one set of operators whatever the device.
+ */
+import { Graph, type Node, type Value } from "./graph.ts";
+import { attributeNumber } from "./operators.ts";
+
+export type Device = "cpu" | "webgpu";
+
+type Lowering = (g: Graph, inputs: readonly Value[], node: Node) => readonly Value[];
+
+function transposeLast(g: Graph, x: Value): Value {
+  const rank = x.shape.length;
+  const perm = Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+  return g.one("Transpose", [x], { perm });
+}
+
+const webgpu: Record<string, Lowering> = {
+  FusedMatMul: (g, [a, b], { attributes }) => {
+    const alpha = attributeNumber(attributes.alpha, 1);
+    const left = attributes.transA ? transposeLast(g, a as Value) : (a as Value);
+    const right = attributes.transB ? transposeLast(g, b as Value) : (b as Value);
+    const product = g.one("MatMul", [left, right]);
+    return [alpha === 1 ? product : g.one("Mul", [product, g.scalar(alpha)])];
+  },
+  LogSoftmax: (g, [x]) => {
+    const shifted = g.one("Sub", [x as Value, g.one("ReduceMax", [x as Value], { axes: [-1] })]);
+    const total = g.one("ReduceSum", [g.one("Exp", [shifted])], { axes: [-1] });
+    return [g.one("Sub", [shifted, g.one("Log", [total])])];
+  },
+};
+
+const lowerings: Record<Device, Record<string, Lowering>> = { cpu: {}, webgpu };
+
+/** An equal graph for `device`; the graph itself where nothing needs to change. */
+export function lower(graph: Graph, device: Device): Graph {
+  const table = lowerings[device];
+  if (!graph.nodes.some((n) => table[n.op])) return graph;
+  const lowered = new Graph();
+  const mapped = new Map<Value, Value>();
+  for (const v of graph.inputs.values()) {
+    mapped.set(v, v.kind === "weight" ? lowered.weight(v.name, v.shape) : lowered.input(v.name, v.dtype, v.shape));
+  }
+  const translate = (v: Value): Value => {
+    if (v.kind === "constant") return lowered.constant(v.data as Float32Array, v.shape);
+    return mapped.get(v) as Value;
+  };
+  for (const node of graph.live()) {
+    const inputs = node.inputs.map(translate);
+    const outputs = table[node.op]?.(lowered, inputs, node) ?? lowered.apply(node.op, inputs, node.attributes);
+    node.outputs.forEach((o, i) => {
+      mapped.set(o, outputs[i] as Value);
+    });
+  }
+  for (const [name, v] of graph.outputs) lowered.output(name, translate(v));
+  return lowered;
+}

@@ -1,0 +1,95 @@
+/**
+ * A base: a frozen checkpoint with its tokenizer, loaded into an engine. Its programs are compiled once per
+ * shape and kept; its weights are held once, in the engine.
+ */
+import { basename, resolve } from "node:path";
+import { Engine, type Program } from "../engine/engine.ts";
+import type { EngineOptions } from "../engine/protocol.ts";
+import { TagllmError } from "../errors.ts";
+import { loadTokenizer, type TextTokenizer } from "../tokenizer/tokenizer.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import { fingerprintTensors } from "../weights/fingerprint.ts";
+import { readTensor, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import type { Architecture } from "./architecture.ts";
+import { readArchitecture } from "./families.ts";
+import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
+import { buildProgram, type ProgramSpec } from "./program.ts";
+import { modelTensors } from "./tensors.ts";
+
+export class Base {
+  readonly name: string;
+  readonly folder: string;
+  readonly architecture: Architecture;
+  readonly tokenizer: TextTokenizer;
+  readonly fingerprint: BaseFingerprint;
+  readonly engine: Engine;
+  private readonly tensors: ReadonlyMap<string, TensorInfo>;
+  private readonly programs = new Map<string, Promise<Program>>();
+
+  private constructor(parts: Pick<Base, "name" | "folder" | "architecture" | "tokenizer" | "fingerprint" | "engine"> & {
+    tensors: ReadonlyMap<string, TensorInfo>;
+  }) {
+    this.name = parts.name;
+    this.folder = parts.folder;
+    this.architecture = parts.architecture;
+    this.tokenizer = parts.tokenizer;
+    this.fingerprint = parts.fingerprint;
+    this.engine = parts.engine;
+    this.tensors = parts.tensors;
+  }
+
+  /** Loads a folder in Hugging Face layout. The caller closes the base. */
+  static async load(folder: string, options: Partial<EngineOptions> = {}): Promise<Base> {
+    const checkpoint = await openCheckpoint(folder);
+    const architecture = readArchitecture(checkpoint.config);
+    const tensors = modelTensors(checkpoint, architecture);
+    const tokenizer = await loadTokenizer(folder);
+    if (tokenizer.vocabSize > architecture.vocabSize) {
+      throw new TagllmError(
+        "model/config",
+        `The tokenizer of ${folder} has ${tokenizer.vocabSize} tokens, the model only ${architecture.vocabSize}.`,
+        "Check that tokenizer.json belongs to this checkpoint.",
+      );
+    }
+    const name = basename(resolve(folder));
+    const fingerprint = baseFingerprint({
+      name,
+      architecture: architecture.modelType,
+      hiddenSize: architecture.hiddenSize,
+      layers: architecture.layers,
+      vocabSize: architecture.vocabSize,
+      tokenizer: tokenizer.fingerprint,
+      weights: await fingerprintTensors(tensors),
+    });
+    const engine = await Engine.start(options);
+    try {
+      await engine.load([...tensors].map(([tensor, info]) => ({ name: tensor, info })));
+    } catch (e) {
+      await engine.close();
+      throw e;
+    }
+    return new Base({ name, folder, architecture, tokenizer, fingerprint, engine, tensors });
+  }
+
+  /** The program of a shape, compiled at its first use. */
+  program(spec: ProgramSpec): Promise<Program> {
+    const key = JSON.stringify(spec);
+    let program = this.programs.get(key);
+    if (!program) {
+      program = this.engine.compile(buildProgram(this.architecture, spec));
+      this.programs.set(key, program);
+      program.catch(() => this.programs.delete(key));
+    }
+    return program;
+  }
+
+  /** The embedding table as f32, [vocab, hidden]: what a token is to the model, and a tag's row too. */
+  async embeddingRows(): Promise<Float32Array> {
+    const info = this.tensors.get(this.architecture.embedding) as TensorInfo;
+    return toFloat32(await readTensor(info), info.dtype);
+  }
+
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Runs a checkpoint on the inputs of a golden file and returns the error of every number in it, measured as
+ * max|x - g| / max|g|.
+ */
+import { Engine } from "../../src/engine/engine.ts";
+import { differentiate } from "../../src/graph/gradients.ts";
+import { Graph, type Value } from "../../src/graph/graph.ts";
+import type { Architecture } from "../../src/models/architecture.ts";
+import { readArchitecture } from "../../src/models/families.ts";
+import { modelTensors } from "../../src/models/tensors.ts";
+import { MASKED } from "../../src/prompts/mask.ts";
+import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import { type GoldenTensor, readGolden, relativeError } from "./tensors.ts";
+
+export type GoldenErrors = Record<string, number>;
+
+export async function checkModelGolden(folder: string, goldenFile: string, configName?: string): Promise<GoldenErrors> {
+  const checkpoint = await openCheckpoint(folder);
+  if (configName) {
+    const { readFile } = await import("node:fs/promises");
+    Object.assign(checkpoint, { config: JSON.parse(await readFile(`${folder}/${configName}`, "utf8")) });
+  }
+  const architecture = readArchitecture(checkpoint.config);
+  const golden = await readGolden(goldenFile);
+  const engine = await Engine.start();
+  try {
+    await engine.load([...modelTensors(checkpoint, architecture)].map(([name, info]) => ({ name, info })));
+    const errors = await compareForward(engine, architecture, golden);
+    if (golden.has("greedy_ids")) errors.greedy_ids = await compareGreedy(engine, architecture, golden);
+    return errors;
+  } finally {
+    await engine.close();
+  }
+}
+
+function need(golden: Map<string, GoldenTensor>, name: string): GoldenTensor {
+  const tensor = golden.get(name);
+  if (!tensor) throw new Error(`golden file has no ${name}`);
+  return tensor;
+}
+
+function causal(batch: number, length: number): Float32Array {
+  const bias = new Float32Array(batch * length * length).fill(MASKED);
+  for (let r = 0; r < batch * length; r++) bias.fill(0, r * length, r * length + (r % length) + 1);
+  return bias;
+}
+
+function forwardFeeds(architecture: Architecture, ids: Int32Array, batch: number, length: number) {
+  const positions = Float32Array.from({ length: batch * length }, (_, i) => i % length);
+  const { cos, sin } = architecture.rope.tables(positions);
+  return { ids, bias: causal(batch, length), "cos.self": cos, "sin.self": sin };
+}
+
+async function compareForward(
+  engine: Engine,
+  architecture: Architecture,
+  golden: Map<string, GoldenTensor>,
+): Promise<GoldenErrors> {
+  const idTensor = need(golden, "input_ids");
+  const [batch, length] = idTensor.shape as [number, number];
+  const g = new Graph();
+  const table = g.weight(architecture.embedding, [architecture.vocabSize, architecture.hiddenSize]);
+  const embeddings = g.one("Gather", [table, g.input("ids", "i32", [batch * length])]);
+  const { layers, hidden } = architecture.forward(g, embeddings, { batch, length, past: [] });
+  layers.forEach((layer, l) => {
+    g.output(`layer_out.${l}`, layer);
+  });
+  const logits = architecture.logits(g, hidden);
+  g.output("last_hidden_state", hidden);
+  g.output("logits", logits);
+
+  const scored = g.constant(
+    BigInt64Array.from(Array.from({ length: batch * (length - 1) }, (_, i) => BigInt(i + Math.floor(i / (length - 1))))),
+    [batch * (length - 1)],
+  );
+  const logp = g.one("LogSoftmax", [g.one("Gather", [logits, scored])]);
+  const labels = g.input("labels", "i64", [batch * (length - 1), 1]);
+  const picked = g.one("GatherElements", [logp, labels], { axis: 1 });
+  const ce = g.one("Neg", [g.one("ReduceMean", [picked], { axes: [0, 1] })]);
+  g.output("loss_ce", ce);
+  g.output("grad_ce", differentiate(g, ce, [embeddings])[0] as Value);
+
+  const lastRows = g.constant(BigInt64Array.from({ length: batch }, (_, b) => BigInt((b + 1) * length - 1)), [batch]);
+  const w = g.input("w", "f32", [architecture.hiddenSize, 1]);
+  const prediction = g.one("Gemm", [g.one("Gather", [hidden, lastRows]), w]);
+  const error = g.one("Sub", [prediction, g.input("y", "f32", [batch, 1])]);
+  const mse = g.one("ReduceMean", [g.one("Mul", [error, error])], { axes: [0, 1] });
+  g.output("pred_reg", prediction);
+  g.output("loss_reg", mse);
+  g.output("grad_reg", differentiate(g, mse, [embeddings])[0] as Value);
+
+  const ids = idTensor.data as Int32Array;
+  const next = Array.from(ids).filter((_, i) => i % length !== 0);
+  const program = await engine.compile(g);
+  const outputs = await program.run({
+    ...forwardFeeds(architecture, ids, batch, length),
+    labels: BigInt64Array.from(next, BigInt),
+    w: need(golden, "w").data as Float32Array,
+    y: need(golden, "y").data as Float32Array,
+  });
+  const errors: GoldenErrors = {};
+  for (const name of g.outputs.keys()) {
+    errors[name] = relativeError(outputs[name] as Float32Array, need(golden, name).data);
+  }
+  return errors;
+}
+
+/** Share of greedy tokens that differ: 0 when the continuation is exact. */
+async function compareGreedy(
+  engine: Engine,
+  architecture: Architecture,
+  golden: Map<string, GoldenTensor>,
+): Promise<number> {
+  const expected = need(golden, "greedy_ids").data;
+  const length = need(golden, "input_ids").shape[1] as number;
+  const sequence = Array.from(need(golden, "input_ids").data.subarray(0, length));
+  let wrong = 0;
+  for (const want of expected) {
+    const n = sequence.length;
+    const g = new Graph();
+    const table = g.weight(architecture.embedding, [architecture.vocabSize, architecture.hiddenSize]);
+    const embeddings = g.one("Gather", [table, g.input("ids", "i32", [n])]);
+    const { hidden } = architecture.forward(g, embeddings, { batch: 1, length: n, past: [] });
+    const last = g.one("Gather", [hidden, g.constant(BigInt64Array.of(BigInt(n - 1)), [1])]);
+    g.output("logits", architecture.logits(g, last));
+    const program = await engine.compile(g);
+    const { logits } = await program.run(forwardFeeds(architecture, Int32Array.from(sequence), 1, n));
+    const best = (logits as Float32Array).reduce((b, x, i, all) => (x > (all[b] as number) ? i : b), 0);
+    if (best !== want) wrong++;
+    sequence.push(best);
+  }
+  return wrong / expected.length;
+}

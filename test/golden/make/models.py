@@ -21,8 +21,8 @@ ROWS = {
         "# # Input: The SMILES of the molecule is CC(=O)Nc1ccc(O)cc1. \n# # Output: 0.59",
     ],
     SHARED / "models" / "tinystories-656k": [
-        "Once upon a time, a little girl named Lily lived in a small house with her mom and dad and a dog",
-        "The dog was very happy. He ran to the park and saw a big red ball under the tree and he barked",
+        "Once upon a time, a little girl named Lily lived in a small house with her mom and dad. One day she found a box with a key in the yard, and she ran home.",
+        "The dog was very happy. He ran to the park and saw a big red ball under the tree. He took it home and hid it from the cat.",
     ],
 }
 

@@ -1,0 +1,80 @@
+/**
+ * Is this tag whole and consistent? One check for tags about to be written and tags just read, so that nothing
+ * can be saved that could not be loaded. The grammar of the file's metadata is in metadata.ts.
+ */
+import { type ErrorCode, TagllmError } from "../errors.ts";
+import { tagNamePattern, tagNameRule } from "../prompts/template.ts";
+import { quote } from "../suggest.ts";
+import type { Tag } from "./tag.ts";
+
+/** Throws tag/name, kind, shape, not-finite or metadata; `file` is where the tag is read from or written to. */
+export function checkTag(tag: Tag, file: string): void {
+  checkTagName(tag.name, file);
+  checkKind(tag, file);
+  checkSizes(tag, file);
+  checkFinite("vectors", tag.vectors, file);
+  if (tag.head) checkFinite("head.weight", tag.head.weight, file);
+  if (tag.head?.bias) checkFinite("head.bias", tag.head.bias, file);
+  for (const { mean, scale } of tag.scaling ?? []) {
+    if (Number.isFinite(mean) && Number.isFinite(scale) && scale > 0) continue;
+    const problem = `${file}: the scaling has mean ${mean} and scale ${scale}.`;
+    throw new TagllmError("tag/metadata", problem, "Both must be finite and the scale above 0.");
+  }
+}
+
+export function checkTagName(name: string, file: string): void {
+  if (tagNamePattern.test(name)) return;
+  throw new TagllmError("tag/name", `${file}: ${quote(name)} is not a name for a tag.`, `A name is ${tagNameRule}.`);
+}
+
+function checkKind(tag: Tag, file: string): void {
+  const wrong = (has: string) =>
+    new TagllmError(
+      "tag/kind",
+      `${file}: ${quote(tag.name)} is of kind ${quote(tag.kind)} and has ${has}.`,
+      "Domain tags have splitting and isolation; function tags have a head, template, outputs and companions.",
+    );
+  if (tag.kind === "function") {
+    if (tag.splitCharacters) throw wrong("character splitting");
+    if (tag.isolate) throw wrong("span isolation");
+  } else {
+    if (tag.head) throw wrong("a head");
+    if (tag.scaling) throw wrong("a scaling");
+    if (tag.template !== null) throw wrong(`the template ${quote(tag.template)}`);
+    if (tag.outputs.length > 0) throw wrong(`the outputs ${tag.outputs.map(quote).join(", ")}`);
+    if (tag.usesTags.length > 0) throw wrong("companion tags");
+  }
+}
+
+function checkSizes({ vectors, length, width, head, scaling, outputs }: Tag, file: string): void {
+  const expect = (what: string, found: number, expected: number, because: string) => {
+    if (found === expected) return;
+    throw new TagllmError("tag/shape", `${file}: ${what} is ${found}, not ${expected} (${because}).`, cureOfDamage);
+  };
+  if (!(length >= 1 && width >= 1 && Number.isInteger(length) && Number.isInteger(width))) {
+    const problem = `${file}: the tag has ${length} vectors of ${width} numbers.`;
+    throw new TagllmError("tag/shape", problem, "A tag has at least one vector.");
+  }
+  expect("the count of numbers in vectors", vectors.length, length * width, `length ${length} x width ${width}`);
+  if (head) {
+    const size = `${head.outputs} outputs x width ${width}`;
+    expect("the count of numbers in head.weight", head.weight.length, head.outputs * width, size);
+    if (head.bias) expect("the count of numbers in head.bias", head.bias.length, head.outputs, "one per output");
+    expect("the count of named outputs", outputs.length, head.outputs, "one per output of the head");
+  }
+  if (scaling) expect("the count of scalings", scaling.length, head?.outputs ?? 0, "one per output of the head");
+}
+
+function checkFinite(what: string, numbers: Float32Array, file: string): void {
+  const at = numbers.findIndex((value) => !Number.isFinite(value));
+  if (at === -1) return;
+  const problem = `${file}: number ${at + 1} of ${what} is ${numbers[at]}.`;
+  throw new TagllmError("tag/not-finite", problem, "Train the tag again, with a smaller learning rate.");
+}
+
+export const cureOfDamage = "Copy the file again from where it was made, or train the tag again.";
+
+/** The tag error that says `problem` about a file that is not as tagllm writes it. */
+export function damage(code: ErrorCode, file: string, problem: string, cause?: unknown): TagllmError {
+  return new TagllmError(code, `${file}: ${problem}`, cureOfDamage, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,157 @@
+/**
+ * One tag, one .safetensors file: `vectors`, for a head `head.weight` and perhaps `head.bias`, and metadata with
+ * everything needed to use the tag safely later. Files are replaced whole or not at all, and a file is believed
+ * only after every entry, size, number and the digest of it all have been checked.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
+import {
+  encodeSafetensors,
+  readHeader,
+  readTensor,
+  type SafetensorsHeader,
+  type TensorInfo,
+  toFloat32,
+} from "../weights/safetensors.ts";
+import { checkTag, checkTagName, damage } from "./check.ts";
+import { decodeMetadata, encodeMetadata, type TagMetadata } from "./metadata.ts";
+import { type Tag, tagDigest } from "./tag.ts";
+
+export const tagFileEnding = ".safetensors";
+
+/**
+ * Write a tag to `file`, which must be called by the tag's name; its folder is made if needed. The file is
+ * complete or as it was before, also after a crash. Throws what checkTag throws, tag/name or tag/write.
+ */
+export async function saveTag(file: string, tag: Tag): Promise<void> {
+  checkTag(tag, file);
+  checkFileName(tag.name, file);
+  const tensors: Parameters<typeof encodeSafetensors>[0] = {
+    vectors: { dtype: "F32", shape: [tag.length, tag.width], data: tag.vectors },
+    ...(tag.head && { "head.weight": { dtype: "F32", shape: [tag.head.outputs, tag.width], data: tag.head.weight } }),
+    ...(tag.head?.bias && { "head.bias": { dtype: "F32", shape: [tag.head.outputs], data: tag.head.bias } }),
+  };
+  await replaceFile(file, encodeSafetensors(tensors, encodeMetadata(tag)));
+}
+
+/** Read a tag. Throws tag/missing, damaged, not-a-tag, version, metadata, name, tensors, dtype, shape, kind, not-finite. */
+export async function loadTag(file: string): Promise<Tag> {
+  const header = await translated(file, () => readHeader(file));
+  const { digest, ...metadata } = decodeMetadata(header.metadata, [...header.tensors.keys()], file);
+  checkTagName(metadata.name, file);
+  checkFileName(metadata.name, file);
+  const head = checkTensors(header, metadata, file);
+  const tensor = (name: string) => readF32(header.tensors.get(name)!, file);
+  const tag: Tag = {
+    ...metadata,
+    vectors: await tensor("vectors"),
+    head: head && {
+      weight: await tensor("head.weight"),
+      bias: head.bias ? await tensor("head.bias") : null,
+      outputs: head.outputs,
+    },
+  };
+  checkTag(tag, file);
+  const found = tagDigest(tag);
+  if (found !== digest) {
+    const digests = `${found.slice(0, 12)}… and not ${digest.slice(0, 12)}… as when it was saved`;
+    throw damage("tag/damaged", file, `the content was changed after saving: its digest is ${digests}.`);
+  }
+  return tag;
+}
+
+/** The head's shape, or null. Nothing is read before names, dtypes and shapes are as they must be. */
+function checkTensors(
+  { tensors }: SafetensorsHeader,
+  { length, width, outputs }: Omit<TagMetadata, "digest">,
+  file: string,
+): { outputs: number; bias: boolean } | null {
+  const shapes = new Map([
+    ["vectors", [length, width]],
+    ["head.weight", [outputs.length, width]],
+    ["head.bias", [outputs.length]],
+  ]);
+  for (const [name, { dtype, shape }] of tensors) {
+    const expected = shapes.get(name);
+    if (expected === undefined) throw damage("tag/tensors", file, `it has the unknown tensor ${quote(name)}.`);
+    if (dtype !== "F32") throw damage("tag/dtype", file, `${quote(name)} is stored as ${dtype}, not F32.`);
+    if (shape.length !== expected.length || shape.some((size, axis) => size !== expected[axis])) {
+      throw damage("tag/shape", file, `${quote(name)} has the shape [${shape}]; the metadata says [${expected}].`);
+    }
+  }
+  if (!tensors.has("vectors")) throw damage("tag/tensors", file, 'it lacks the tensor "vectors".');
+  const bias = tensors.has("head.bias");
+  if (tensors.has("head.weight")) return { outputs: outputs.length, bias };
+  if (bias) throw damage("tag/tensors", file, 'it has "head.bias" and lacks "head.weight".');
+  return null;
+}
+
+async function readF32(info: TensorInfo, file: string): Promise<Float32Array> {
+  return toFloat32(await translated(file, () => readTensor(info)), info.dtype);
+}
+
+/** Errors of the safetensors reader in the words of tags. */
+async function translated<T>(file: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof TagllmError)) throw error;
+    if (error.code !== "weights/missing") throw damage("tag/damaged", file, error.problem, error);
+    throw new TagllmError("tag/missing", `There is no tag file ${file}.`, "Check the path.", { cause: error });
+  }
+}
+
+function checkFileName(name: string, file: string): void {
+  if (basename(file) === name + tagFileEnding) return;
+  throw new TagllmError(
+    "tag/name",
+    `${file} is not called by the name of its tag, ${quote(name)}.`,
+    `Call it ${quote(name + tagFileEnding)}.`,
+  );
+}
+
+/** Temporary file beside it, flushed, renamed over it, folder flushed. */
+async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+  const folder = dirname(resolve(file));
+  const temporary = join(folder, `.${basename(file)}.${randomUUID()}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    try {
+      await writeFlushed(temporary, bytes);
+      await rename(temporary, file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await flushFolder(folder);
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const cure = "Check the path, its permissions and the free space.";
+    throw new TagllmError("tag/write", `${file} cannot be written (${reason}).`, cure, { cause });
+  }
+}
+
+async function writeFlushed(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, "wx");
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a rename in it last through a power cut; Windows has no such call. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+

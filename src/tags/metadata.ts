@@ -1,0 +1,145 @@
+/**
+ * The metadata of a tag file: all of a tag but its numbers, as the flat map of strings that safetensors allows.
+ * Text is stored as it is, everything else as JSON; what is null is left out. Every key is known and checked:
+ * a key that is ignored today is a tag used wrongly tomorrow.
+ */
+import { z } from "zod";
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
+import { damage } from "./check.ts";
+import { type Tag, tagDigest } from "./tag.ts";
+
+const format = "tagllm-tag";
+const formatVersion = 1;
+
+/** A string that holds JSON of the given schema. */
+function json<T extends z.ZodType>(schema: T) {
+  return z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: "custom", message: "not JSON" });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+}
+
+const size = z.int().min(1);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const metadataSchema = z.strictObject({
+  format: z.literal(format),
+  format_version: z.literal(String(formatVersion)),
+  name: z.string(),
+  kind: z.enum(["domain", "function"]),
+  length: json(size),
+  width: json(size),
+  split_characters: json(z.boolean()),
+  isolate: json(z.boolean()),
+  scaling: json(z.array(z.strictObject({ mean: z.number(), scale: z.number() }))).optional(),
+  template: z.string().optional(),
+  outputs: json(z.array(z.string())),
+  uses_tags: json(z.array(z.strictObject({ name: z.string(), sha256 }))),
+  base: json(
+    z.strictObject({
+      name: z.string(),
+      architecture: z.string(),
+      hiddenSize: size,
+      layers: size,
+      vocabSize: size,
+      tokenizer: z.string(),
+      weights: z.string(),
+      id: z.string(),
+    }),
+  ),
+  provenance: json(z.record(z.string(), z.unknown())),
+  digest: sha256,
+});
+
+/** A tag without its numbers, and the digest that the whole must have. */
+export type TagMetadata = Omit<Tag, "vectors" | "head"> & { digest: string };
+
+export function encodeMetadata(tag: Tag): Record<string, string> {
+  const metadata: z.input<typeof metadataSchema> = {
+    format,
+    format_version: `${formatVersion}`,
+    name: tag.name,
+    kind: tag.kind,
+    length: JSON.stringify(tag.length),
+    width: JSON.stringify(tag.width),
+    split_characters: JSON.stringify(tag.splitCharacters),
+    isolate: JSON.stringify(tag.isolate),
+    outputs: JSON.stringify(tag.outputs),
+    uses_tags: JSON.stringify(tag.usesTags),
+    base: JSON.stringify(tag.base),
+    provenance: JSON.stringify(tag.provenance),
+    digest: tagDigest(tag),
+  };
+  if (tag.scaling !== null) metadata.scaling = JSON.stringify(tag.scaling);
+  if (tag.template !== null) metadata.template = tag.template;
+  return metadata as Record<string, string>;
+}
+
+/** Throws tag/not-a-tag, version, kind or metadata. */
+export function decodeMetadata(
+  metadata: Readonly<Record<string, string>>,
+  tensorNames: readonly string[],
+  file: string,
+): TagMetadata {
+  checkFormat(metadata, tensorNames, file);
+  const parsed = metadataSchema.safeParse(metadata);
+  if (!parsed.success) throw metadataError(parsed.error, metadata, file);
+  const { name, kind, length, width, isolate, outputs, base, provenance, digest, ...entries } = parsed.data;
+  return {
+    name,
+    kind,
+    length,
+    width,
+    splitCharacters: entries.split_characters,
+    isolate,
+    scaling: entries.scaling ?? null,
+    template: entries.template ?? null,
+    outputs,
+    usesTags: entries.uses_tags,
+    base,
+    provenance,
+    digest,
+  };
+}
+
+function checkFormat(metadata: Readonly<Record<string, string>>, tensorNames: readonly string[], file: string): void {
+  if (metadata.format !== format) {
+    const tensors = tensorNames.slice(0, 3).map(quote).join(", ");
+    const found = `its format is ${metadata.format === undefined ? "not given" : quote(metadata.format)} and its tensors are ${tensors || "none"}`;
+    throw new TagllmError(
+      "tag/not-a-tag",
+      `${file} holds no tag: ${found}.`,
+      "Give a file that tagllm has saved; models and adapters of other programs are not tags.",
+    );
+  }
+  const version = metadata.format_version;
+  if (version !== String(formatVersion)) {
+    const found = version === undefined ? "no format version" : `format version ${quote(version)}`;
+    throw new TagllmError(
+      "tag/version",
+      `${file} has ${found}; this tagllm reads version ${formatVersion}.`,
+      Number(version) > formatVersion ? "Install a newer tagllm." : "Train the tag again.",
+    );
+  }
+}
+
+function metadataError(error: z.ZodError, metadata: Readonly<Record<string, string>>, file: string): TagllmError {
+  const issue = error.issues[0]!;
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map(quote).join(", ");
+    return damage("tag/metadata", file, `the metadata has the unknown entry ${keys}.`, error);
+  }
+  const key = String(issue.path[0]);
+  const value = metadata[key];
+  const found = value === undefined ? `no entry ${quote(key)}` : `${quote(key)} as ${quote(value)}`;
+  const within = issue.path.length > 1 ? ` at ${issue.path.slice(1).join(".")}` : "";
+  const code = key === "kind" ? "tag/kind" : "tag/metadata";
+  return damage(code, file, `the metadata has ${found} (${issue.message}${within}).`, error);
+}

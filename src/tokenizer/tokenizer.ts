@@ -1,0 +1,203 @@
+/**
+ * Text to token ids and back, on @huggingface/tokenizers, with what prompts need and the library lacks: text never
+ * becomes a control token, no BOS or EOS is added, and a dummy prefix (the "▁" of SentencePiece) appears only at the
+ * start of a prompt. Ids are otherwise those of the library without special tokens.
+ * Not here: chat templates, truncation, padding, which prompt gets BOS (prompts/).
+ */
+
+import { createHash } from "node:crypto";
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
+import { byteLevelText } from "./byte-level.ts";
+import { type ControlTokens, findControlTokens } from "./control-tokens.ts";
+import { invalid, isObject, type JsonObject, readTokenizerFiles, type TokenizerFiles } from "./files.ts";
+import { AddedToken, type LibraryModel, type LibraryTokenizer, Tokenizer } from "./library.ts";
+import { makeModel } from "./models.ts";
+import { rewriteStep } from "./steps.ts";
+
+export interface TextTokenizer {
+  /** One more than the largest id; the model's embedding may have more rows. */
+  readonly vocabSize: number;
+  readonly bosId: number | null;
+  readonly eosId: number | null;
+  /** Whether the model expects BOS before a text. `encode` never adds it. */
+  readonly addBos: boolean;
+  /**
+   * Ids of plain text. Control tokens inside it are ordinary characters; only a character without a token may give
+   * the unknown token. Added tokens that are not special match as in Hugging Face's tokenizers. Lone surrogates
+   * count as U+FFFD. A dummy prefix is added only when `atStart`.
+   * Throws tokenizer/unknown-text when a character has no token and there is no unknown token.
+   */
+  encode(text: string, options: { atStart: boolean }): Int32Array;
+  /** The same, but each Unicode character is encoded alone; one may give several (byte) tokens. */
+  encodeCharacters(text: string, options: { atStart: boolean }): Int32Array;
+  /**
+   * Text of ids by the tokenizer's decoder alone (`clean_up_tokenization_spaces` is not applied, as it changes text).
+   * `skipSpecial` leaves control tokens out. Throws tokenizer/id.
+   */
+  decode(ids: Iterable<number>, options?: { skipSpecial?: boolean }): string;
+  /** One token for people to read: its text, `<0xE2>` for bytes that are no whole character. Throws tokenizer/id. */
+  tokenText(id: number): string;
+  /** SHA-256 (hex) of tokenizer.json with sorted keys and of what tokenizer_config.json says about control tokens. */
+  readonly fingerprint: string;
+}
+
+/** Loads tokenizer.json and, if there, tokenizer_config.json. Throws tokenizer/missing or tokenizer/invalid. */
+export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
+  try {
+    const files = await readTokenizerFiles(folder);
+    const tokenizer = new FolderTokenizer(files, findControlTokens(files));
+    tokenizer.checkThatItWorks();
+    return tokenizer;
+  } catch (error) {
+    if (error instanceof TagllmError) throw error;
+    throw invalid(`${folder}/tokenizer.json cannot be used: ${(error as Error).message}`, error);
+  }
+}
+
+class FolderTokenizer implements TextTokenizer {
+  readonly vocabSize: number;
+  readonly bosId: number | null;
+  readonly eosId: number | null;
+  readonly addBos: boolean;
+  readonly fingerprint: string;
+  readonly #tokens: ReadonlyMap<number, string>;
+  readonly #controlIds: ReadonlySet<number>;
+  readonly #isByteLevel: boolean;
+  readonly #first: LibraryTokenizer;
+  readonly #later: LibraryTokenizer;
+  readonly #laterCharacters = new Map<string, Int32Array>();
+
+  constructor(files: TokenizerFiles, control: ControlTokens) {
+    this.#tokens = new Map([...files.ids].map(([token, id]) => [id, token]));
+    this.vocabSize = 1 + [...this.#tokens.keys()].reduce((largest, id) => Math.max(largest, id), -1);
+    this.bosId = control.bosId;
+    this.eosId = control.eosId;
+    this.addBos = control.addBos;
+    this.fingerprint = fingerprint(files, control);
+    const isControl = (token: string) => control.contents.has(token);
+    this.#controlIds = new Set([...this.#tokens].flatMap(([id, token]) => (isControl(token) ? [id] : [])));
+    this.#isByteLevel = mentionsByteLevel(files.tokenizer["decoder"]);
+    const model = makeModel(files, control.contents);
+    for (const [id, token] of this.#tokens) model.vocab[id] = token;
+    this.#first = makePipeline(files, control, model, true);
+    this.#later = makePipeline(files, control, model, false);
+  }
+
+  /** Many settings fail only in use: meet such a failure now, where it is clear which file is at fault. */
+  checkThatItWorks(): void {
+    try {
+      for (const atStart of [true, false]) this.encode("A text, 12.5 b", { atStart });
+    } catch (error) {
+      if (!(error instanceof TagllmError && error.code === "tokenizer/unknown-text")) throw error;
+    }
+    this.decode([...this.#tokens.keys()].slice(0, 1));
+  }
+
+  encode(text: string, { atStart }: { atStart: boolean }): Int32Array {
+    const pipeline = atStart ? this.#first : this.#later;
+    const { ids } = pipeline.encode(wellFormed(text), { add_special_tokens: false });
+    return Int32Array.from(ids, (id) => id ?? failUnknown(text));
+  }
+
+  encodeCharacters(text: string, { atStart }: { atStart: boolean }): Int32Array {
+    const ids: number[] = [];
+    for (const character of wellFormed(text)) {
+      const isFirst = atStart && ids.length === 0;
+      for (const id of isFirst ? this.encode(character, { atStart }) : this.#laterCharacter(character)) ids.push(id);
+    }
+    return Int32Array.from(ids);
+  }
+
+  #laterCharacter(character: string): Int32Array {
+    const known = this.#laterCharacters.get(character);
+    if (known !== undefined) return known;
+    const ids = this.encode(character, { atStart: false });
+    this.#laterCharacters.set(character, ids);
+    return ids;
+  }
+
+  decode(ids: Iterable<number>, options: { skipSpecial?: boolean } = {}): string {
+    const kept: number[] = [];
+    for (const id of ids) {
+      this.#token(id);
+      if (!(options.skipSpecial && this.#controlIds.has(id))) kept.push(id);
+    }
+    return kept.length === 0 ? "" : this.#first.decode(kept, { clean_up_tokenization_spaces: false });
+  }
+
+  tokenText(id: number): string {
+    const token = this.#token(id);
+    if (this.#controlIds.has(id)) return token;
+    return this.#isByteLevel ? byteLevelText(token) : token.replaceAll("▁", " ");
+  }
+
+  #token(id: number): string {
+    const token = this.#tokens.get(id);
+    if (token !== undefined) return token;
+    throw new TagllmError(
+      "tokenizer/id",
+      `The tokenizer has no token with the id ${id}.`,
+      `Its ids are whole numbers from 0 to ${this.vocabSize - 1}.`,
+    );
+  }
+}
+
+/** The library's tokenizer around `model`, which knows every added token except the control tokens. */
+function makePipeline(
+  files: TokenizerFiles,
+  control: ControlTokens,
+  model: LibraryModel,
+  atStart: boolean,
+): LibraryTokenizer {
+  const step = (name: string) => rewriteStep((files.tokenizer[name] as JsonObject | null | undefined) ?? null, atStart);
+  const { remove_space, do_lowercase_and_remove_accent } = files.config;
+  const pipeline = new Tokenizer(
+    {
+      normalizer: step("normalizer"),
+      pre_tokenizer: step("pre_tokenizer"),
+      decoder: files.tokenizer["decoder"] ?? null,
+      post_processor: null,
+      added_tokens: files.added.filter(({ content }) => !control.contents.has(content)),
+      model: { type: "BPE", vocab: {}, merges: [] },
+    },
+    { remove_space, do_lowercase_and_remove_accent },
+  );
+  pipeline.model = model;
+  if (pipeline.decoder !== null) {
+    pipeline.decoder.added_tokens = files.added.map((entry) => new AddedToken(entry));
+    pipeline.decoder.end_of_word_suffix = model.end_of_word_suffix;
+  }
+  return pipeline;
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+function failUnknown(text: string): never {
+  throw new TagllmError(
+    "tokenizer/unknown-text",
+    `The tokenizer has no tokens for a part of ${quote(text)}, nor one for unknown text.`,
+    "Remove it from the data, or use a base model whose tokenizer covers it.",
+  );
+}
+
+function mentionsByteLevel(decoder: unknown): boolean {
+  if (!isObject(decoder)) return false;
+  if (decoder["type"] === "ByteLevel") return true;
+  return Array.isArray(decoder["decoders"]) && decoder["decoders"].some(mentionsByteLevel);
+}
+
+function fingerprint(files: TokenizerFiles, { bosId, eosId, addBos }: ControlTokens): string {
+  const { remove_space, do_lowercase_and_remove_accent } = files.config;
+  const meaning = { bosId, eosId, addBos, remove_space, do_lowercase_and_remove_accent };
+  return createHash("sha256").update(canonicalJson({ tokenizer: files.tokenizer, meaning })).digest("hex");
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (!isObject(value)) return JSON.stringify(value ?? null);
+  const keys = Object.keys(value).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`).join(",")}}`;
+}

@@ -100,7 +100,11 @@ function findFunctionTag({ source, pieces }: Template, tags: ReadonlyMap<string,
 }
 
 /** After a function tag come: nothing, the target, one literal, or the target and one literal. */
-function checkTargetPlace({ source, pieces }: Template, target: string | undefined, functionAt: number): void {
+function checkTargetPlace(
+  { source, pieces }: Template,
+  target: string | undefined,
+  functionAt: number,
+): void {
   const functionTag = functionAt === -1 ? null : (pieces[functionAt] as NamedPiece);
   let targetPlaced = false;
   for (const [index, piece] of pieces.entries()) {

@@ -24,7 +24,9 @@ export interface AttentionShape {
 export function writeAttentionBias(out: Float32Array, offset: number, shape: AttentionShape): void {
   const { length, size, spans, isolate } = shape;
   if (length > size || offset + size * size > out.length) {
-    throw new RangeError(`no room for [${size}, ${size}] with ${length} positions at ${offset} of ${out.length}`);
+    throw new RangeError(
+      `no room for [${size}, ${size}] with ${length} positions at ${offset} of ${out.length}`,
+    );
   }
   const firstSeen = new Int32Array(size);
   for (let i = length; i < size; i++) firstSeen[i] = i;

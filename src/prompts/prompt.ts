@@ -64,7 +64,7 @@ interface Segment {
   kind: Piece["kind"];
   name?: string;
   text: string;
-  ids: readonly number[];
+  ids: Int32Array;
   /** The fewest tokens that trimming may leave. */
   atLeast: number;
   /** The span this field closes. */
@@ -109,13 +109,13 @@ function questionSegments(
   for (const part of bound.question) {
     if (part.kind === "tag") {
       const { name, length } = part.tag;
-      segments.push(fixed("tag", `<${name}>`, new Array<number>(length).fill(tagSlot), name));
+      segments.push(fixed("tag", `<${name}>`, new Int32Array(length).fill(tagSlot), name));
       if (length > 0) atStart = false;
       continue;
     }
     segments.push(
       part.kind === "text"
-        ? fixed("text", part.text, [...tokenizer.encode(part.text, { atStart })])
+        ? fixed("text", part.text, tokenizer.encode(part.text, { atStart }))
         : fieldSegment(part, row, tokenizer, atStart),
     );
     atStart = false;
@@ -129,8 +129,7 @@ function fieldSegment(
   tokenizer: TextTokenizer,
   atStart: boolean,
 ): Segment {
-  const text = part.blanks + fieldValue(row, part.name);
-  const ids = tokenise(tokenizer, text, part.splitCharacters, atStart);
+  const { text, ids } = tokeniseField(part, row, tokenizer, atStart);
   const segment: Segment = {
     kind: "field",
     name: part.name,
@@ -154,32 +153,38 @@ function answerSegments(
     const problem = `The template ${quote(bound.source)} has no target.`;
     throw new TagllmError("prompts/no-target", problem, "End it with a function tag and the target's field.");
   }
-  const { name, blanks, splitCharacters } = bound.target;
-  const text = blanks + fieldValue(row, name);
-  const segments = [fixed("target", text, tokenise(tokenizer, text, splitCharacters, false), name)];
+  const { text, ids } = tokeniseField(bound.target, row, tokenizer, false);
+  const segments = [fixed("target", text, ids, bound.target.name)];
   if (bound.closing !== "") {
-    segments.push(fixed("text", bound.closing, [...tokenizer.encode(bound.closing, { atStart: false })]));
+    segments.push(fixed("text", bound.closing, tokenizer.encode(bound.closing, { atStart: false })));
   }
   if (options.eosAfterTarget) segments.push(controlSegment("eos", tokenizer));
   return segments;
 }
 
-function tokenise(tokenizer: TextTokenizer, text: string, split: boolean, atStart: boolean): number[] {
-  return [...(split ? tokenizer.encodeCharacters(text, { atStart }) : tokenizer.encode(text, { atStart }))];
-}
-
-function fieldValue(row: Readonly<Record<string, string>>, name: string): string {
+/** A field's blanks and value, and their tokens. */
+function tokeniseField(
+  field: { name: string; blanks: string; splitCharacters: boolean },
+  row: Readonly<Record<string, string>>,
+  tokenizer: TextTokenizer,
+  atStart: boolean,
+): { text: string; ids: Int32Array } {
+  const { name, blanks, splitCharacters } = field;
   const value = Object.hasOwn(row, name) ? row[name] : undefined;
   if (value === undefined) {
     const columns = Object.keys(row).map(quote).join(", ");
     const problem = `A row has no value for the field ${quote(name)}; it has ${columns || "no fields"}.`;
     throw new TagllmError("prompts/missing-field", problem, "Give every row all fields of the template.");
   }
-  if (value.trim() === "") {
+  const text = blanks + value;
+  const ids = splitCharacters
+    ? tokenizer.encodeCharacters(text, { atStart })
+    : tokenizer.encode(text, { atStart });
+  if (value.trim() === "" || ids.length === 0) {
     const problem = `A row has an empty value, ${quote(value)}, for the field ${quote(name)}.`;
     throw new TagllmError("prompts/empty-field", problem, "Fill it in or leave the row out.");
   }
-  return value;
+  return { text, ids };
 }
 
 function controlSegment(kind: "bos" | "eos", tokenizer: TextTokenizer): Segment {
@@ -189,10 +194,10 @@ function controlSegment(kind: "bos" | "eos", tokenizer: TextTokenizer): Segment 
     const problem = `The prompt asks for a ${token} token and this tokenizer has none.`;
     throw new TagllmError("prompts/control-token", problem, `Set ${kind} to false.`);
   }
-  return fixed(kind, tokenizer.tokenText(id), [id]);
+  return fixed(kind, tokenizer.tokenText(id), Int32Array.of(id));
 }
 
-function fixed(kind: Piece["kind"], text: string, ids: readonly number[], name?: string): Segment {
+function fixed(kind: Piece["kind"], text: string, ids: Int32Array, name?: string): Segment {
   return { kind, text, ids, atLeast: ids.length, ...(name === undefined ? {} : { name }) };
 }
 
@@ -230,14 +235,21 @@ function tooLong(segments: readonly Segment[], least: number, maxTokens: number)
     totalLength(segments.filter((segment) => kinds.includes(segment.kind)));
   const sizes = `${count("bos", "text", "eos")} of text and control, ${count("tag")} of tags, ${count("target")} of target, ${count("field")} of data`;
   const problem = `A prompt needs at least ${least} tokens and the limit is ${maxTokens} (${sizes}).`;
-  return new TagllmError("prompts/too-long", problem, "Raise the limit, shorten the template or use shorter tags.");
+  return new TagllmError(
+    "prompts/too-long",
+    problem,
+    "Raise the limit, shorten the template or use shorter tags.",
+  );
 }
 
 function totalLength(segments: readonly Segment[]): number {
   return segments.reduce((sum, segment) => sum + segment.ids.length, 0);
 }
 
-function layOut(segments: readonly Segment[], length: number): Pick<Prompt, "ids" | "slots" | "spans" | "pieces"> {
+function layOut(
+  segments: readonly Segment[],
+  length: number,
+): Pick<Prompt, "ids" | "slots" | "spans" | "pieces"> {
   const ids = new Int32Array(length);
   const slots: Slot[] = [];
   const spans: Span[] = [];

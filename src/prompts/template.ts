@@ -46,7 +46,13 @@ export function parseTemplate(source: string): Template {
       at = end;
     } else if (character === ">" || character === "}") {
       const problem = `The template has a "${character}" that closes nothing`;
-      throw templateError("prompts/stray", source, at, problem, `Write \\${character} for the character itself.`);
+      throw templateError(
+        "prompts/stray",
+        source,
+        at,
+        problem,
+        `Write \\${character} for the character itself.`,
+      );
     } else {
       text += character;
       at++;

@@ -44,5 +44,7 @@ export function requireBase(tag: Pick<Tag, "name" | "base">, base: BaseFingerpri
 }
 
 function shown(value: string | number): string {
-  return typeof value === "number" ? String(value) : quote(value.length > 24 ? `${value.slice(0, 16)}…` : value);
+  return typeof value === "number"
+    ? String(value)
+    : quote(value.length > 24 ? `${value.slice(0, 16)}…` : value);
 }

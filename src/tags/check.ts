@@ -24,7 +24,11 @@ export function checkTag(tag: Tag, file: string): void {
 
 export function checkTagName(name: string, file: string): void {
   if (tagNamePattern.test(name)) return;
-  throw new TagllmError("tag/name", `${file}: ${quote(name)} is not a name for a tag.`, `A name is ${tagNameRule}.`);
+  throw new TagllmError(
+    "tag/name",
+    `${file}: ${quote(name)} is not a name for a tag.`,
+    `A name is ${tagNameRule}.`,
+  );
 }
 
 function checkKind(tag: Tag, file: string): void {
@@ -49,20 +53,31 @@ function checkKind(tag: Tag, file: string): void {
 function checkSizes({ vectors, length, width, head, scaling, outputs }: Tag, file: string): void {
   const expect = (what: string, found: number, expected: number, because: string) => {
     if (found === expected) return;
-    throw new TagllmError("tag/shape", `${file}: ${what} is ${found}, not ${expected} (${because}).`, cureOfDamage);
+    throw new TagllmError(
+      "tag/shape",
+      `${file}: ${what} is ${found}, not ${expected} (${because}).`,
+      cureOfDamage,
+    );
   };
   if (!(length >= 1 && width >= 1 && Number.isInteger(length) && Number.isInteger(width))) {
     const problem = `${file}: the tag has ${length} vectors of ${width} numbers.`;
     throw new TagllmError("tag/shape", problem, "A tag has at least one vector.");
   }
-  expect("the count of numbers in vectors", vectors.length, length * width, `length ${length} x width ${width}`);
+  expect(
+    "the count of numbers in vectors",
+    vectors.length,
+    length * width,
+    `length ${length} x width ${width}`,
+  );
   if (head) {
     const size = `${head.outputs} outputs x width ${width}`;
     expect("the count of numbers in head.weight", head.weight.length, head.outputs * width, size);
-    if (head.bias) expect("the count of numbers in head.bias", head.bias.length, head.outputs, "one per output");
+    if (head.bias)
+      expect("the count of numbers in head.bias", head.bias.length, head.outputs, "one per output");
     expect("the count of named outputs", outputs.length, head.outputs, "one per output of the head");
   }
-  if (scaling) expect("the count of scalings", scaling.length, head?.outputs ?? 0, "one per output of the head");
+  if (scaling)
+    expect("the count of scalings", scaling.length, head?.outputs ?? 0, "one per output of the head");
 }
 
 function checkFinite(what: string, numbers: Float32Array, file: string): void {

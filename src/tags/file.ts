@@ -31,7 +31,9 @@ export async function saveTag(file: string, tag: Tag): Promise<void> {
   checkFileName(tag.name, file);
   const tensors: Parameters<typeof encodeSafetensors>[0] = {
     vectors: { dtype: "F32", shape: [tag.length, tag.width], data: tag.vectors },
-    ...(tag.head && { "head.weight": { dtype: "F32", shape: [tag.head.outputs, tag.width], data: tag.head.weight } }),
+    ...(tag.head && {
+      "head.weight": { dtype: "F32", shape: [tag.head.outputs, tag.width], data: tag.head.weight },
+    }),
     ...(tag.head?.bias && { "head.bias": { dtype: "F32", shape: [tag.head.outputs], data: tag.head.bias } }),
   };
   await replaceFile(file, encodeSafetensors(tensors, encodeMetadata(tag)));
@@ -76,10 +78,15 @@ function checkTensors(
   ]);
   for (const [name, { dtype, shape }] of tensors) {
     const expected = shapes.get(name);
-    if (expected === undefined) throw damage("tag/tensors", file, `it has the unknown tensor ${quote(name)}.`);
+    if (expected === undefined)
+      throw damage("tag/tensors", file, `it has the unknown tensor ${quote(name)}.`);
     if (dtype !== "F32") throw damage("tag/dtype", file, `${quote(name)} is stored as ${dtype}, not F32.`);
     if (shape.length !== expected.length || shape.some((size, axis) => size !== expected[axis])) {
-      throw damage("tag/shape", file, `${quote(name)} has the shape [${shape}]; the metadata says [${expected}].`);
+      throw damage(
+        "tag/shape",
+        file,
+        `${quote(name)} has the shape [${shape}]; the metadata says [${expected}].`,
+      );
     }
   }
   if (!tensors.has("vectors")) throw damage("tag/tensors", file, 'it lacks the tensor "vectors".');
@@ -100,7 +107,9 @@ async function translated<T>(file: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof TagllmError)) throw error;
     if (error.code !== "weights/missing") throw damage("tag/damaged", file, error.problem, error);
-    throw new TagllmError("tag/missing", `There is no tag file ${file}.`, "Check the path.", { cause: error });
+    throw new TagllmError("tag/missing", `There is no tag file ${file}.`, "Check the path.", {
+      cause: error,
+    });
   }
 }
 
@@ -154,4 +163,3 @@ async function flushFolder(folder: string): Promise<void> {
     await handle.close();
   }
 }
-

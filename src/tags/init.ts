@@ -85,7 +85,11 @@ function chosenIds(
 ): number[] {
   if (init.from === "vocabulary") return sampleIds(vocab, Math.min(length, vocab), random);
   if (init.ids.length === 0) {
-    throw new TagllmError("tag/init", "The text to initialise a tag from has 0 tokens.", "Give a longer text.");
+    throw new TagllmError(
+      "tag/init",
+      "The text to initialise a tag from has 0 tokens.",
+      "Give a longer text.",
+    );
   }
   return Array.from(init.ids).slice(0, length);
 }

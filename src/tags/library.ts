@@ -19,7 +19,9 @@ export async function listTags(folder: string): Promise<ListedTag[]> {
   try {
     names = await readdir(folder);
   } catch (cause) {
-    throw new TagllmError("tag/missing", `There is no folder of tags ${folder}.`, "Check the path.", { cause });
+    throw new TagllmError("tag/missing", `There is no folder of tags ${folder}.`, "Check the path.", {
+      cause,
+    });
   }
   const listed: ListedTag[] = [];
   for (const name of names.sort()) {
@@ -70,7 +72,11 @@ async function entriesOf(path: string): Promise<ListedTag[]> {
 export function requireTag(tags: ReadonlyMap<string, Tag>, name: string): Tag {
   const tag = tags.get(name);
   if (tag) return tag;
-  throw new TagllmError("tag/unknown", `There is no tag ${quote(name)}.`, didYouMean(name, tags.keys(), "tags"));
+  throw new TagllmError(
+    "tag/unknown",
+    `There is no tag ${quote(name)}.`,
+    didYouMean(name, tags.keys(), "tags"),
+  );
 }
 
 /**

@@ -109,7 +109,11 @@ export function decodeMetadata(
   };
 }
 
-function checkFormat(metadata: Readonly<Record<string, string>>, tensorNames: readonly string[], file: string): void {
+function checkFormat(
+  metadata: Readonly<Record<string, string>>,
+  tensorNames: readonly string[],
+  file: string,
+): void {
   if (metadata.format !== format) {
     const tensors = tensorNames.slice(0, 3).map(quote).join(", ");
     const found = `its format is ${metadata.format === undefined ? "not given" : quote(metadata.format)} and its tensors are ${tensors || "none"}`;
@@ -130,7 +134,11 @@ function checkFormat(metadata: Readonly<Record<string, string>>, tensorNames: re
   }
 }
 
-function metadataError(error: z.ZodError, metadata: Readonly<Record<string, string>>, file: string): TagllmError {
+function metadataError(
+  error: z.ZodError,
+  metadata: Readonly<Record<string, string>>,
+  file: string,
+): TagllmError {
   const issue = error.issues[0]!;
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map(quote).join(", ");

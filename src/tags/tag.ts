@@ -62,8 +62,25 @@ export function tagDigest(tag: Tag): string {
   const { name, kind, length, width, splitCharacters, isolate, scaling, template, outputs, usesTags } = tag;
   const { name: _baseName, ...base } = tag.base;
   const hash = createHash("sha256");
-  const meaning = { name, kind, length, width, splitCharacters, isolate, scaling, template, outputs, usesTags, base };
-  hash.update(canonicalJson({ ...meaning, head: tag.head && { outputs: tag.head.outputs, bias: tag.head.bias !== null } }));
+  const meaning = {
+    name,
+    kind,
+    length,
+    width,
+    splitCharacters,
+    isolate,
+    scaling,
+    template,
+    outputs,
+    usesTags,
+    base,
+  };
+  hash.update(
+    canonicalJson({
+      ...meaning,
+      head: tag.head && { outputs: tag.head.outputs, bias: tag.head.bias !== null },
+    }),
+  );
   for (const numbers of [tag.vectors, tag.head?.weight, tag.head?.bias]) {
     if (numbers) hash.update(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
   }

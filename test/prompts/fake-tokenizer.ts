@@ -11,17 +11,19 @@ export function fakeTokenizer(): TextTokenizer {
     const known = texts.indexOf(text, 2);
     return known === -1 ? texts.push(text) - 1 : known;
   };
-  const encodeAs = (pattern: RegExp) => (text: string, { atStart }: { atStart: boolean }) =>
-    ((atStart ? "▁" : "") + text).match(pattern)?.map(idOf) ?? [];
-  const fake = {
+  const encodeAs =
+    (pattern: RegExp) =>
+    (text: string, { atStart }: { atStart: boolean }) =>
+      Int32Array.from(((atStart ? "▁" : "") + text).match(pattern) ?? [], idOf);
+  return {
+    vocabSize: 1000,
     bosId: 0,
     eosId: 1,
     addBos: true,
     encode: encodeAs(/ ?\p{L}+|\s+|[^]/gu),
     encodeCharacters: encodeAs(/[^]/gu),
-    decode: (ids: ArrayLike<number>) => Array.from(ids, (id) => texts[id]).join(""),
-    tokenText: (id: number) => texts[id] ?? "",
+    decode: (ids) => Array.from(ids, (id) => texts[id]).join(""),
+    tokenText: (id) => texts[id] ?? "",
     fingerprint: "fake",
   };
-  return fake as unknown as TextTokenizer;
 }

@@ -50,7 +50,12 @@ test("the bias is the formula, and nothing outside the block is touched", () => 
 
 test("an isolated span by hand", () => {
   const out = new Float32Array(25);
-  writeAttentionBias(out, 0, { length: 4, size: 5, spans: [{ start: 1, end: 3, isolate: true }], isolate: true });
+  writeAttentionBias(out, 0, {
+    length: 4,
+    size: 5,
+    spans: [{ start: 1, end: 3, isolate: true }],
+    isolate: true,
+  });
   const rows = [...out].map((value) => (value === 0 ? "x" : ".")).join("");
   assert.deepEqual(rows.match(/.{5}/g), ["x....", ".x...", ".xx..", "xxxx.", "....x"]);
 });

@@ -42,7 +42,11 @@ const tokens = ({ ids }: Prompt) => Array.from(ids, (id) => (id === -1 ? "*" : t
 
 test("the whole layout of a two-domain prompt with a text target", () => {
   const source = "The protein is <Protein> {a}. \nIts name in <FR> {b} is <BA> {y}.";
-  const prompt = compile(source, { a: "MKV", b: "foo bar", y: "12" }, { bos: true, withTarget: true, eosAfterTarget: true });
+  const prompt = compile(
+    source,
+    { a: "MKV", b: "foo bar", y: "12" },
+    { bos: true, withTarget: true, eosAfterTarget: true },
+  );
   // biome-ignore format: one piece per line
   assert.deepEqual(tokens(prompt), [
     "<s>",
@@ -138,12 +142,14 @@ test("trimming levels the longest fields down and leaves everything else", () =>
   const row = { a: "A".repeat(30), b: "b b b b b", c: "c c c", y: "1" };
   const source = "x<Protein>{a}<FR>{b} and{c}<BA>{y}";
   const full = compile(source, row, { withTarget: true });
-  const without = (prompt: Prompt) => prompt.pieces.filter(({ kind }) => kind !== "field").map(({ text }) => text);
+  const without = (prompt: Prompt) =>
+    prompt.pieces.filter(({ kind }) => kind !== "field").map(({ text }) => text);
   const sizes = (prompt: Prompt) =>
     prompt.pieces.filter(({ kind }) => kind === "field").map(({ start, end }) => end - start);
   assert.deepEqual(sizes(full), [30, 5, 3]);
 
-  const cut = (tokens: number) => compile(source, row, { withTarget: true, maxTokens: full.ids.length - tokens });
+  const cut = (tokens: number) =>
+    compile(source, row, { withTarget: true, maxTokens: full.ids.length - tokens });
   assert.deepEqual(sizes(cut(10)), [20, 5, 3]);
   assert.deepEqual(cut(10).trimmed, [{ field: "a", tokens: 10 }]);
   assert.deepEqual(sizes(cut(25)), [5, 5, 3]);
@@ -160,7 +166,9 @@ test("trimming levels the longest fields down and leaves everything else", () =>
     (error) =>
       error instanceof TagllmError &&
       error.code === "prompts/too-long" &&
-      error.message.includes(`needs at least ${full.ids.length - 35} tokens and the limit is ${full.ids.length - 36}`),
+      error.message.includes(
+        `needs at least ${full.ids.length - 35} tokens and the limit is ${full.ids.length - 36}`,
+      ),
   );
 });
 
@@ -168,11 +176,18 @@ test("a trimmed field keeps its beginning, and at least one token beyond its bla
   const prompt = compile("<Protein>  {a} <BA>", { a: "MKVWY" }, { maxTokens: 9 });
   assert.deepEqual(tokens(prompt), ["*", "*", " ", " ", "M", "K", "*", "*", "*"]);
   assert.equal(prompt.pieces[1]?.text, "  MK");
-  assert.throws(() => compile("<Protein>  {a} <BA>", { a: "MKVWY" }, { maxTokens: 7 }), /needs at least 8 tokens/);
+  assert.throws(
+    () => compile("<Protein>  {a} <BA>", { a: "MKVWY" }, { maxTokens: 7 }),
+    /needs at least 8 tokens/,
+  );
 });
 
 test("every prompt is covered by its pieces, fits, and differs from the full one in data fields only", () => {
-  const value = fc.string({ unit: fc.constantFrom("a", " ", "Z", "é", "<", "}", "\n"), minLength: 1, maxLength: 30 });
+  const value = fc.string({
+    unit: fc.constantFrom("a", " ", "Z", "é", "<", "}", "\n"),
+    minLength: 1,
+    maxLength: 30,
+  });
   const row = fc.record({ a: value, b: value, c: value, y: value });
   const source = "t <Protein> {a} u {b}\n<FR>{c} <BA> {y}.";
   fc.assert(

@@ -27,7 +27,9 @@ test("text, tags and fields, in order and with their places", () => {
 });
 
 test("escaped characters are text and join the text around them", () => {
-  assert.deepEqual(parseTemplate("a \\<b\\> \\{c\\} \\\\ d").pieces, [{ kind: "text", text: "a <b> {c} \\ d" }]);
+  assert.deepEqual(parseTemplate("a \\<b\\> \\{c\\} \\\\ d").pieces, [
+    { kind: "text", text: "a <b> {c} \\ d" },
+  ]);
 });
 
 test("every text survives being escaped", () => {

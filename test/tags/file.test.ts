@@ -62,7 +62,10 @@ test("saving replaces the file, leaves nothing beside it, and makes the folder",
 test("a tag that could not be loaded is not saved, and the old file stays", async () => {
   const file = await saved(domainTag());
   const old = await readFile(file);
-  await assert.rejects(saveTag(file, domainTag({ vectors: new Float32Array(12).fill(Number.NaN) })), /is NaN/);
+  await assert.rejects(
+    saveTag(file, domainTag({ vectors: new Float32Array(12).fill(Number.NaN) })),
+    /is NaN/,
+  );
   assert.deepEqual(await readFile(file), old);
 });
 
@@ -160,6 +163,7 @@ test("a base under another name is the same base; any other difference is named"
   assert.notEqual(other.id, sampleBase.id);
   assert.throws(() => requireBase(domainTag(), other), {
     code: "tag/wrong-base",
-    message: /"SMILES" was trained on the base "tiny" .* used with "large" .*hiddenSize 4, not 8; weights "b+…", not "z+…"/,
+    message:
+      /"SMILES" was trained on the base "tiny" .* used with "large" .*hiddenSize 4, not 8; weights "b+…", not "z+…"/,
   });
 });

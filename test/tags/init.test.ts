@@ -3,10 +3,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
-import { type EmbeddingTable, embeddingStats, initialVectors, meanInit, type TagInit } from "../../src/tags/init.ts";
+import {
+  type EmbeddingTable,
+  embeddingStats,
+  initialVectors,
+  meanInit,
+  type TagInit,
+} from "../../src/tags/init.ts";
 
 function tableOf(vocab: number, width: number): EmbeddingTable {
-  const rows = Float32Array.from({ length: vocab * width }, (_, i) => Math.sin(i * 1.7) + 0.3 + (i % width) / width);
+  const rows = Float32Array.from(
+    { length: vocab * width },
+    (_, i) => Math.sin(i * 1.7) + 0.3 + (i % width) / width,
+  );
   return { rows, vocab, width };
 }
 const rowsOf = (vectors: Float32Array, width: number) =>
@@ -27,7 +36,10 @@ test("by hand: rows (3, 0) and (0, 4) have the mean (1.5, 2) and the mean norm 3
 });
 
 test("mean: every row is s * v with s = mean row norm / ||v||", () => {
-  const direct = Array.from({ length: 8 }, (_, i) => rowsOf(table.rows, 8).reduce((sum, row) => sum + row[i]!, 0) / 50);
+  const direct = Array.from(
+    { length: 8 },
+    (_, i) => rowsOf(table.rows, 8).reduce((sum, row) => sum + row[i]!, 0) / 50,
+  );
   const meanNorm = rowsOf(table.rows, 8).reduce((sum, row) => sum + norm(row), 0) / 50;
   close(stats.meanNorm, meanNorm);
   for (const row of rowsOf(initialVectors(table, stats, 10, { from: "mean", noise: 0 }, 1), 8)) {
@@ -40,7 +52,10 @@ test("vocabulary: different rows of the table, repeated only when there are too 
   const inTable = new Set(rowsOf(table.rows, 8).map(String));
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 120 }), (seed, length) => {
-      const rows = rowsOf(initialVectors(table, stats, length, { from: "vocabulary", noise: 0 }, seed), 8).map(String);
+      const rows = rowsOf(
+        initialVectors(table, stats, length, { from: "vocabulary", noise: 0 }, seed),
+        8,
+      ).map(String);
       assert.ok(rows.every((row) => inTable.has(row)));
       assert.equal(new Set(rows).size, Math.min(length, 50));
     }),
@@ -60,7 +75,10 @@ test("noise has the asked norm, no bias, and does not repeat between rows", () =
   const wideStats = embeddingStats(wide);
   const plain = initialVectors(wide, wideStats, 200, { from: "mean", noise: 0 }, 5);
   const noisy = initialVectors(wide, wideStats, 200, { from: "mean", noise: 0.25 }, 5);
-  const noise = rowsOf(noisy.map((value, i) => value - plain[i]!), 400);
+  const noise = rowsOf(
+    noisy.map((value, i) => value - plain[i]!),
+    400,
+  );
   const squares = noise.reduce((sum, row) => sum + norm(row) ** 2, 0) / 200;
   close(Math.sqrt(squares), 0.25 * wideStats.meanNorm, 0.02);
   const average = noise.flat().reduce((sum, value) => sum + value, 0) / 80_000;
@@ -88,6 +106,9 @@ test("what cannot be initialised is an error that names it", () => {
     [() => meanInit({ mean: new Float32Array(8), meanNorm: 1.5 }, 3), /no direction/],
   ];
   for (const [run, message] of failing) {
-    assert.throws(run, (error) => error instanceof TagllmError && error.code === "tag/init" && message.test(error.message));
+    assert.throws(
+      run,
+      (error) => error instanceof TagllmError && error.code === "tag/init" && message.test(error.message),
+    );
   }
 });

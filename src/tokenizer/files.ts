@@ -92,7 +92,9 @@ function asArray(value: unknown, what: string): readonly unknown[] {
 }
 
 function describe(value: unknown): string {
-  return value === undefined ? "missing" : quote(JSON.stringify(value));
+  if (value === undefined) return "missing";
+  const json = JSON.stringify(value);
+  return json.length > 80 ? `${json.slice(0, 80)}…` : json;
 }
 
 /** Old files leave the type out; then the fields tell, as in the reference. */
@@ -172,14 +174,22 @@ function readAddedTokens(value: unknown, path: string): AddedTokenEntry[] {
   });
 }
 
+const MUST_BE_TEXT: ReadonlySet<string> = new Set(["prepend", "content", "replacement"]);
+
 /** A step without its pattern would drop text or print a warning; a step of length 0 would never end. */
 function checkSteps(step: unknown, where: string): void {
   if (step === undefined || step === null) return;
-  const { type, pattern, length, normalizers, pretokenizers, decoders } = asObject(step, where);
+  const fields = asObject(step, where);
+  const { type, pattern, length, normalizers, pretokenizers, decoders } = fields;
   if (typeof type !== "string") throw invalid(`${where} has no type.`);
   if (type === "Split" || type === "Replace") {
     const { String: text, Regex: regex } = asObject(pattern, `${where}: the pattern of ${type}`);
     if (typeof (text ?? regex) !== "string") throw invalid(`${where}: the pattern of ${type} is ${describe(pattern)}.`);
+  }
+  for (const [key, value] of Object.entries(fields)) {
+    if (MUST_BE_TEXT.has(key) && typeof value !== "string") {
+      throw invalid(`${where}: "${key}" of ${type} is not text but ${describe(value)}.`);
+    }
   }
   if (type === "FixedLength" && !(Number.isInteger(length) && (length as number) > 0)) {
     throw invalid(`${where}: FixedLength has the length ${describe(length)}.`);

@@ -22,20 +22,25 @@ export interface AttentionShape {
  * attend to j and MASKED elsewhere. Padding attends to itself, so that every softmax stays finite.
  */
 export function writeAttentionBias(out: Float32Array, offset: number, shape: AttentionShape): void {
-  const { length, size, spans, isolate } = shape;
+  const { length, size } = shape;
   if (length > size || offset + size * size > out.length) {
     throw new RangeError(
       `no room for [${size}, ${size}] with ${length} positions at ${offset} of ${out.length}`,
     );
   }
-  const firstSeen = new Int32Array(size);
-  for (let i = length; i < size; i++) firstSeen[i] = i;
-  for (const span of spans) {
-    if (isolate && span.isolate) firstSeen.fill(span.start, span.start, span.end);
-  }
+  const first = firstSeen(shape);
   out.fill(MASKED, offset, offset + size * size);
   for (let i = 0; i < size; i++) {
     const row = offset + i * size;
-    out.fill(0, row + firstSeen[i]!, row + i + 1);
+    out.fill(0, row + first[i]!, row + i + 1);
   }
+}
+
+/** The first position that each position sees, [size]; it sees all from there to itself. Padding sees itself. */
+export function firstSeen({ length, size, spans, isolate }: AttentionShape): Int32Array {
+  const first = Int32Array.from({ length: size }, (_, i) => (i < length ? 0 : i));
+  for (const span of spans) {
+    if (isolate && span.isolate) first.fill(span.start, span.start, span.end);
+  }
+  return first;
 }

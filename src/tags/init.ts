@@ -9,7 +9,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { TagllmError } from "../errors.ts";
 
-/** The embedding table of a base: `rows` is [vocab, width]. */
+/** The embedding table of a base: `rows` is [vocab, width], as they enter it (for gemma3 already scaled). */
 export interface EmbeddingTable {
   rows: Float32Array;
   vocab: number;

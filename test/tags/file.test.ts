@@ -1,6 +1,6 @@
 /** Tag files: what is saved is what is loaded, replacement is whole, and the digest means what it says. */
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -57,6 +57,13 @@ test("saving replaces the file, leaves nothing beside it, and makes the folder",
   await Promise.all([1, 2, 3, 4].map((steps) => saved(domainTag({ provenance: { steps } }), deep)));
   assert.deepEqual(await readdir(deep), ["SMILES.safetensors"]);
   assert.equal(typeof (await loadTag(join(deep, "SMILES.safetensors"))).provenance.steps, "number");
+});
+
+test("a write that fails leaves nothing beside the file", async () => {
+  const blocked = join(folder, "blocked");
+  await mkdir(join(blocked, "SMILES.safetensors"), { recursive: true });
+  await assert.rejects(saved(domainTag(), blocked), { code: "tag/write", message: /SMILES\.safetensors/ });
+  assert.deepEqual(await readdir(blocked), ["SMILES.safetensors"]);
 });
 
 test("a tag that could not be loaded is not saved, and the old file stays", async () => {

@@ -1,11 +1,11 @@
-/** Templates and rows made to break prompts. `shows` is what the message must name. */
+/** Templates and rows made to break prompts. */
 import { bindTemplate, type TagSpec } from "../../../src/prompts/bind.ts";
 import { compilePrompt, type PromptOptions } from "../../../src/prompts/prompt.ts";
 import { parseTemplate } from "../../../src/prompts/template.ts";
 import { fakeTokenizer } from "../../prompts/fake-tokenizer.ts";
 import type { HostileCase } from "./case.ts";
 
-type PromptCase = HostileCase & { shows: string };
+type Attack = Omit<HostileCase, "category">;
 
 const specs: TagSpec[] = [
   { name: "SMILES", kind: "domain", length: 10, splitCharacters: true, isolate: true },
@@ -32,135 +32,135 @@ function attack(source: string, row: Record<string, string> = goodRow, options: 
 const good = "<SMILES> {smiles} <QED> {y}";
 const withoutBos = { ...fakeTokenizer(), bosId: null };
 
-const cases: Omit<PromptCase, "category">[] = [
-  { name: "empty template", code: "prompts/empty", shows: "empty", run: attack("") },
+const cases: Attack[] = [
+  { name: "empty template", code: "prompts/empty", mentions: ["empty"], run: attack("") },
   {
     name: "template of nothing but vectorless parts",
     code: "prompts/empty",
-    shows: '"<Nil>"',
+    mentions: ['"<Nil>"'],
     run: nothingToRead,
   },
   {
     name: "tag never closed",
     code: "prompts/unclosed",
-    shows: "line 2, column 6",
+    mentions: ["line 2, column 6"],
     run: attack("# In:\nx is <SMILES {smiles}"),
   },
   {
     name: "field never closed",
     code: "prompts/unclosed",
-    shows: "{smiles <QED>",
+    mentions: ["{smiles <QED>"],
     run: attack("{smiles <QED>"),
   },
   {
     name: "a megabyte of unclosed brackets",
     code: "prompts/unclosed",
-    shows: "column 1",
+    mentions: ["column 1"],
     run: attack("<".repeat(1 << 20)),
   },
-  { name: "stray closing bracket", code: "prompts/stray", shows: '">"', run: attack("a -> b") },
+  { name: "stray closing bracket", code: "prompts/stray", mentions: ['">"'], run: attack("a -> b") },
   {
     name: "tag name that is a path",
     code: "prompts/name",
-    shows: '"../../etc/passwd"',
+    mentions: ['"../../etc/passwd"'],
     run: attack("<../../etc/passwd>"),
   },
   {
     name: "tag name with a look-alike letter",
     code: "prompts/name",
-    shows: "SМILES",
+    mentions: ["SМILES"],
     run: attack("<SМILES> {smiles}"),
   },
-  { name: "field without a name", code: "prompts/name", shows: '"{}"', run: attack("<SMILES> {}") },
-  { name: "unknown escape", code: "prompts/escape", shows: '"t"', run: attack("a\\tb") },
+  { name: "field without a name", code: "prompts/name", mentions: ['"{}"'], run: attack("<SMILES> {}") },
+  { name: "unknown escape", code: "prompts/escape", mentions: ['"t"'], run: attack("a\\tb") },
   {
     name: "lone backslash at the end",
     code: "prompts/escape",
-    shows: "lone backslash",
+    mentions: ["lone backslash"],
     run: attack("{smiles}\\"),
   },
   {
     name: "tag that does not exist",
     code: "prompts/unknown-tag",
-    shows: 'Did you mean "SMILES"?',
+    mentions: ['Did you mean "SMILES"?'],
     run: attack("<SMILE> {smiles}"),
   },
   {
     name: "tag named like an object's method",
     code: "prompts/unknown-tag",
-    shows: '"constructor"',
+    mentions: ['"constructor"'],
     run: attack("<constructor> {smiles}"),
   },
   {
     name: "field that does not exist",
     code: "prompts/unknown-field",
-    shows: '"smiels"',
+    mentions: ['"smiels"'],
     run: attack("<SMILES> {smiels}"),
   },
   {
     name: "two function tags",
     code: "prompts/two-function-tags",
-    shows: '"QED" and "LogP"',
+    mentions: ['"QED" and "LogP"'],
     run: attack("<QED> <LogP> {y}"),
   },
   {
     name: "function tag before the data",
     code: "prompts/function-tag",
-    shows: "{smiles}",
+    mentions: ["{smiles}"],
     run: attack("<QED> {smiles}"),
   },
   {
     name: "target in the question",
     code: "prompts/target",
-    shows: "{y}",
+    mentions: ["{y}"],
     run: attack("It is {y}. <QED> {y}"),
   },
   {
     name: "text target asked of a template without one",
     code: "prompts/no-target",
-    shows: '"{smiles} <QED>"',
+    mentions: ['"{smiles} <QED>"'],
     run: attack("{smiles} <QED>"),
   },
   {
     name: "row without a field",
     code: "prompts/missing-field",
-    shows: '"smiles"',
+    mentions: ['"smiles"'],
     run: attack(good, { y: "1" }),
   },
   {
     name: "field only on the prototype",
     code: "prompts/missing-field",
-    shows: '"smiles"',
+    mentions: ['"smiles"'],
     run: attack(good, Object.create(goodRow)),
   },
   {
     name: "blank value",
     code: "prompts/empty-field",
-    shows: '" \\n\\t"',
+    mentions: ['" \\n\\t"'],
     run: attack(good, { smiles: " \n\t", y: "1" }),
   },
   {
     name: "limit below tags and text",
     code: "prompts/too-long",
-    shows: "limit is 20",
+    mentions: ["limit is 20"],
     run: attack(good, goodRow, { maxTokens: 20 }),
   },
   {
     name: "target longer than the limit",
     code: "prompts/too-long",
-    shows: "1000 of target",
+    mentions: ["1000 of target"],
     run: attack(good, { smiles: "C", y: "-".repeat(999) }),
   },
   {
     name: "limit that is not a number",
     code: "prompts/too-long",
-    shows: "NaN",
+    mentions: ["NaN"],
     run: attack(good, goodRow, { maxTokens: Number.NaN }),
   },
   {
     name: "BOS of a tokenizer that has none",
     code: "prompts/control-token",
-    shows: "BOS",
+    mentions: ["BOS"],
     run: attack(good, goodRow, { tokenizer: withoutBos }),
   },
 ];
@@ -176,4 +176,4 @@ async function nothingToRead(): Promise<unknown> {
   );
 }
 
-export const promptCases: PromptCase[] = cases.map((each) => ({ category: "prompts", ...each }));
+export const promptCases: HostileCase[] = cases.map((each) => ({ category: "templates and rows", ...each }));

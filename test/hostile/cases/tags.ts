@@ -1,4 +1,4 @@
-/** Files made to pass as tags. `shows` is what the message must name. */
+/** Files made to pass as tags. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { baseFingerprint } from "../../../src/tags/base.ts";
@@ -10,7 +10,7 @@ import { encodeSafetensors } from "../../../src/weights/safetensors.ts";
 import { domainTag, functionTag, sampleBase } from "../../tags/sample.ts";
 import type { HostileCase } from "./case.ts";
 
-type TagCase = HostileCase & { shows: string };
+type Attack = Omit<HostileCase, "category">;
 type Tensors = Parameters<typeof encodeSafetensors>[0];
 
 const f32 = (...shape: number[]) => ({
@@ -46,173 +46,183 @@ const goodBytes = encodeSafetensors(goodTensors, encodeMetadata(domainTag()));
 const base = JSON.stringify({ ...sampleBase, layers: -1 });
 const foreignTensors: Tensors = { "base_model.model.layers.0.q_proj.lora_A.weight": f32(2, 4) };
 
-const cases: Omit<TagCase, "category">[] = [
+const cases: Attack[] = [
   {
     name: "file that does not exist",
     code: "tag/missing",
-    shows: "Nowhere.safetensors",
+    mentions: ["Nowhere.safetensors"],
     run: (dir) => loadTag(join(dir, "Nowhere.safetensors")),
   },
   {
     name: "folder that does not exist",
     code: "tag/missing",
-    shows: "nowhere",
+    mentions: ["nowhere"],
     run: (dir) => openTags(join(dir, "nowhere")),
   },
-  { name: "folder called like a tag file", code: "tag/damaged", shows: "a folder", run: folderAsFile },
-  { name: "empty file", code: "tag/damaged", shows: "0 bytes", run: bytes("") },
+  { name: "folder called like a tag file", code: "tag/damaged", mentions: ["a folder"], run: folderAsFile },
+  { name: "empty file", code: "tag/damaged", mentions: ["0 bytes"], run: bytes("") },
   {
     name: "pickle",
     code: "tag/damaged",
-    shows: "SMILES.safetensors",
+    mentions: ["SMILES.safetensors"],
     run: bytes(Buffer.from("80027d710058", "hex")),
   },
   {
     name: "half a file",
     code: "tag/damaged",
-    shows: "SMILES.safetensors",
+    mentions: ["SMILES.safetensors"],
     run: bytes(goodBytes.subarray(0, -20)),
   },
   {
     name: "vectors changed after saving",
     code: "tag/damaged",
-    shows: "changed after saving",
+    mentions: ["changed after saving"],
     run: altered({}, { vectors: f32(3, 4) }),
   },
   {
     name: "template slipped in after saving",
     code: "tag/kind",
-    shows: '"<QED> {y}"',
+    mentions: ['"<QED> {y}"'],
     run: altered({ template: "<QED> {y}" }),
   },
   {
     name: "isolation switched off after saving",
     code: "tag/damaged",
-    shows: "digest",
+    mentions: ["digest"],
     run: altered({ isolate: "false" }),
   },
   {
     name: "PEFT adapter",
     code: "tag/not-a-tag",
-    shows: "lora_A",
+    mentions: ["lora_A"],
     run: altered({ format: "pt" }, foreignTensors),
   },
   {
     name: "model checkpoint without metadata",
     code: "tag/not-a-tag",
-    shows: '"model.embed"',
+    mentions: ['"model.embed"'],
     run: bytes(encodeSafetensors({ "model.embed": f32(2, 2) })),
   },
-  { name: "format of the future", code: "tag/version", shows: '"2"', run: altered({ format_version: "2" }) },
+  {
+    name: "format of the future",
+    code: "tag/version",
+    mentions: ['"2"'],
+    run: altered({ format_version: "2" }),
+  },
   {
     name: "no format version",
     code: "tag/version",
-    shows: "no format version",
+    mentions: ["no format version"],
     run: altered({ format_version: undefined }),
   },
   {
     name: "unknown metadata entry",
     code: "tag/metadata",
-    shows: '"on_load"',
+    mentions: ['"on_load"'],
     run: altered({ on_load: "rm -rf /" }),
   },
   {
     name: "missing metadata entry",
     code: "tag/metadata",
-    shows: '"isolate"',
+    mentions: ['"isolate"'],
     run: altered({ isolate: undefined }),
   },
   {
     name: "length that is not a number",
     code: "tag/metadata",
-    shows: '"ten"',
+    mentions: ['"ten"'],
     run: altered({ length: "ten" }),
   },
   {
     name: "length of 0",
     code: "tag/metadata",
-    shows: '"0"',
+    mentions: ['"0"'],
     run: altered({ length: "0" }, { vectors: f32(0, 4) }),
   },
-  { name: "base with a negative size", code: "tag/metadata", shows: "layers", run: altered({ base }) },
+  { name: "base with a negative size", code: "tag/metadata", mentions: ["layers"], run: altered({ base }) },
   {
     name: "unknown key inside an entry",
     code: "tag/metadata",
-    shows: '"extra"',
+    mentions: ['"extra"'],
     run: altered({ uses_tags: `[{"name":"A","sha256":"${"0".repeat(64)}","extra":1}]` }),
   },
-  { name: "kind that does not exist", code: "tag/kind", shows: '"system"', run: altered({ kind: "system" }) },
+  {
+    name: "kind that does not exist",
+    code: "tag/kind",
+    mentions: ['"system"'],
+    run: altered({ kind: "system" }),
+  },
   {
     name: "domain tag with a head",
     code: "tag/kind",
-    shows: "a head",
+    mentions: ["a head"],
     run: save(domainTag({ head: functionTag().head }), "SMILES.safetensors"),
   },
   {
     name: "name that is a path",
     code: "tag/name",
-    shows: '"../SMILES"',
+    mentions: ['"../SMILES"'],
     run: altered({ name: "../SMILES" }),
   },
   {
     name: "saving under a name that is a path",
     code: "tag/name",
-    shows: '"../evil"',
+    mentions: ['"../evil"'],
     run: save(domainTag({ name: "../evil" }), "../evil.safetensors"),
   },
   {
     name: "file called by another name",
     code: "tag/name",
-    shows: "Protein.safetensors",
+    mentions: ["Protein.safetensors"],
     run: altered({}, goodTensors, "Protein.safetensors"),
   },
   {
     name: "unknown tensor",
     code: "tag/tensors",
-    shows: '"payload"',
+    mentions: ['"payload"'],
     run: altered({}, { ...goodTensors, payload: f32(1) }),
   },
-  { name: "no vectors", code: "tag/tensors", shows: '"vectors"', run: altered({}, {}) },
+  { name: "no vectors", code: "tag/tensors", mentions: ['"vectors"'], run: altered({}, {}) },
   {
     name: "bias without a head",
     code: "tag/tensors",
-    shows: '"head.weight"',
+    mentions: ['"head.weight"'],
     run: altered({ kind: "function", outputs: '["y"]' }, { ...goodTensors, "head.bias": f32(1) }),
   },
   {
     name: "vectors in another dtype",
     code: "tag/dtype",
-    shows: "F64",
+    mentions: ["F64"],
     run: altered({}, { vectors: { dtype: "F64", shape: [3, 4], data: new Float64Array(12) } }),
   },
   {
     name: "vectors of another shape",
     code: "tag/shape",
-    shows: "[4,3]",
+    mentions: ["[4,3]"],
     run: altered({}, { vectors: f32(4, 3) }),
   },
   {
     name: "length of a billion",
     code: "tag/shape",
-    shows: "1000000000",
+    mentions: ["1000000000"],
     run: altered({ length: "1000000000" }),
   },
   {
     name: "NaN among the vectors",
     code: "tag/not-finite",
-    shows: "number 6 of vectors is NaN",
+    mentions: ["number 6 of vectors is NaN"],
     run: altered({}, { vectors: withNumber(5, Number.NaN) }),
   },
   {
     name: "saving infinity",
     code: "tag/not-finite",
-    shows: "Infinity",
+    mentions: ["Infinity"],
     run: save(domainTag({ vectors: withNumber(0, Infinity).data }), "SMILES.safetensors"),
   },
   {
     name: "scaling by 0",
     code: "tag/metadata",
-    shows: "scale 0",
+    mentions: ["scale 0"],
     run: save(
       functionTag({
         scaling: [
@@ -226,20 +236,20 @@ const cases: Omit<TagCase, "category">[] = [
   {
     name: "folder where the file should be",
     code: "tag/write",
-    shows: "SMILES.safetensors",
+    mentions: ["SMILES.safetensors"],
     run: overFolder,
   },
-  { name: "two tags of one name", code: "tag/duplicate", shows: '"SMILES"', run: twice },
+  { name: "two tags of one name", code: "tag/duplicate", mentions: ['"SMILES"'], run: twice },
   {
     name: "tag that is not in the library",
     code: "tag/unknown",
-    shows: '"Smile"',
+    mentions: ['"Smile"'],
     run: async () => requireTag(new Map([["SMILES", domainTag()]]), "Smile"),
   },
   {
     name: "tag of another base of the same name",
     code: "tag/wrong-base",
-    shows: "weights",
+    mentions: ["weights"],
     run: async () => requireBase(domainTag(), baseFingerprint({ ...sampleBase, weights: "0" })),
   },
 ];
@@ -266,4 +276,4 @@ async function twice(dir: string): Promise<unknown> {
   return openTags([dir, join(dir, "more")]);
 }
 
-export const tagCases: TagCase[] = cases.map((each) => ({ category: "tags", ...each }));
+export const tagCases: HostileCase[] = cases.map((each) => ({ category: "tag files", ...each }));

@@ -9,7 +9,8 @@ const byteOfCharacter = makeAlphabet();
 function makeAlphabet(): ReadonlyMap<string, number> {
   const alphabet = new Map<string, number>();
   let next = 0x100;
-  for (let byte = 0; byte < 256; byte++) alphabet.set(String.fromCharCode(printable(byte) ? byte : next++), byte);
+  for (let byte = 0; byte < 256; byte++)
+    alphabet.set(String.fromCharCode(printable(byte) ? byte : next++), byte);
   return alphabet;
 }
 

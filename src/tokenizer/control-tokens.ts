@@ -4,7 +4,8 @@
  * in Hugging Face's tokenizers.
  */
 
-import { invalid, isObject, type JsonObject, type TokenizerFiles } from "./files.ts";
+import { isObject, type JsonObject } from "../json-file.ts";
+import { invalid, type TokenizerFiles } from "./files.ts";
 
 export interface ControlTokens {
   readonly contents: ReadonlySet<string>;
@@ -25,9 +26,11 @@ export function findControlTokens(files: TokenizerFiles): ControlTokens {
   const contents = [bos, eos, ...template.all, model["unk_token"], unknownPiece(model)];
   const listed = config["added_tokens_decoder"];
   const entries = [...files.added, ...(isObject(listed) ? Object.values(listed) : [])];
-  for (const entry of entries) if (isObject(entry) && entry["special"] === true) contents.push(entry["content"]);
+  for (const entry of entries)
+    if (isObject(entry) && entry["special"] === true) contents.push(entry["content"]);
   const extra = config["additional_special_tokens"];
-  if (Array.isArray(extra)) contents.push(...extra.map((token) => (isObject(token) ? token["content"] : token)));
+  if (Array.isArray(extra))
+    contents.push(...extra.map((token) => (isObject(token) ? token["content"] : token)));
   return {
     contents: withSameIds(files, new Set(contents.filter((content) => typeof content === "string"))),
     bosId: idOf(files, "bos_token", bos),
@@ -42,14 +45,18 @@ function tokenText(files: TokenizerFiles, key: "bos_token" | "eos_token"): strin
   if (value === undefined || value === null) return null;
   const content = isObject(value) ? value["content"] : value;
   if (typeof content === "string") return content;
-  throw invalid(`${files.folder}/tokenizer_config.json: "${key}" is ${JSON.stringify(value)}, neither text nor {"content": text}.`);
+  throw invalid(
+    `${files.folder}/tokenizer_config.json: "${key}" is ${JSON.stringify(value)}, neither text nor {"content": text}.`,
+  );
 }
 
 function idOf(files: TokenizerFiles, key: string, content: string | null): number | null {
   if (content === null) return null;
   const id = files.ids.get(content);
   if (id !== undefined) return id;
-  throw invalid(`${files.folder}: the "${key}" ${JSON.stringify(content)} is not in the vocabulary of tokenizer.json.`);
+  throw invalid(
+    `${files.folder}: the "${key}" ${JSON.stringify(content)} is not in the vocabulary of tokenizer.json.`,
+  );
 }
 
 /** A file may give a control token the id of another text: then that text is a control token too. */
@@ -70,13 +77,23 @@ function templateTokens(processor: unknown): { first: string | null; all: string
   const { type, single, cls, sep, processors } = processor;
   if (type === "Sequence" && Array.isArray(processors)) {
     const inner = processors.map(templateTokens);
-    return { first: inner.find(({ first }) => first !== null)?.first ?? null, all: inner.flatMap(({ all }) => all) };
+    return {
+      first: inner.find(({ first }) => first !== null)?.first ?? null,
+      all: inner.flatMap(({ all }) => all),
+    };
   }
   if (type === "TemplateProcessing" && Array.isArray(single)) {
-    const tokens = single.map((item) => (isObject(item) && isObject(item["SpecialToken"]) ? item["SpecialToken"]["id"] : null));
+    const tokens = single.map((item) =>
+      isObject(item) && isObject(item["SpecialToken"]) ? item["SpecialToken"]["id"] : null,
+    );
     const first = tokens[0];
-    return { first: typeof first === "string" ? first : null, all: tokens.filter((token) => typeof token === "string") };
+    return {
+      first: typeof first === "string" ? first : null,
+      all: tokens.filter((token) => typeof token === "string"),
+    };
   }
-  const all = [cls, sep].flatMap((pair) => (Array.isArray(pair) && typeof pair[0] === "string" ? [pair[0]] : []));
+  const all = [cls, sep].flatMap((pair) =>
+    Array.isArray(pair) && typeof pair[0] === "string" ? [pair[0]] : [],
+  );
   return { first: all.length > 0 && Array.isArray(cls) ? all[0]! : null, all };
 }

@@ -3,12 +3,10 @@
  * merges, patterns, and settings on which it would hang, guess or drop text. Everything else stays as it stands.
  */
 
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
+import { isObject, type JsonObject, readJsonObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
-
-export type JsonObject = { readonly [key: string]: unknown };
 
 export type ModelType = "BPE" | "WordLevel" | "WordPiece" | "Unigram";
 
@@ -29,13 +27,14 @@ export interface TokenizerFiles {
   readonly added: readonly AddedTokenEntry[];
 }
 
-const LARGEST_FILE = 100_000_000;
+const CURE =
+  "Download the tokenizer's files again, or save them again with a current version of transformers.";
 const LARGEST_ID = 10_000_000;
 
 /** Throws tokenizer/missing without tokenizer.json and tokenizer/invalid when either file is damaged. */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const path = join(folder, "tokenizer.json");
-  const tokenizer = await readJsonObject(path);
+  const tokenizer = await readJsonObject(path, "tokenizer/invalid", CURE);
   if (tokenizer === null) {
     throw new TagllmError(
       "tokenizer/missing",
@@ -43,42 +42,21 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
       "If the model has tokenizer.model or vocab.json instead, convert it in Python: AutoTokenizer.from_pretrained(folder).save_pretrained(folder).",
     );
   }
-  const config = (await readJsonObject(join(folder, "tokenizer_config.json"))) ?? {};
+  const config =
+    (await readJsonObject(join(folder, "tokenizer_config.json"), "tokenizer/invalid", CURE)) ?? {};
   const model = asObject(tokenizer["model"], `${path}: "model"`);
   const modelType = findModelType(model, path);
   const ids = modelType === "Unigram" ? readPieces(model, path) : readVocabulary(model, path);
   if (modelType === "BPE") checkBpe(model, ids, path);
   const added = readAddedTokens(tokenizer["added_tokens"] ?? [], path);
   for (const { content, id } of added) ids.set(content, id);
-  for (const step of ["normalizer", "pre_tokenizer", "decoder"]) checkSteps(tokenizer[step], `${path}: "${step}"`);
+  for (const step of ["normalizer", "pre_tokenizer", "decoder"])
+    checkSteps(tokenizer[step], `${path}: "${step}"`);
   return { folder, tokenizer, config, modelType, ids, added };
 }
 
 export function invalid(problem: string, cause?: unknown): TagllmError {
-  return new TagllmError(
-    "tokenizer/invalid",
-    problem,
-    "Download the tokenizer's files again, or save them again with a current version of transformers.",
-    { cause },
-  );
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-async function readJsonObject(path: string): Promise<JsonObject | null> {
-  const found = await stat(path).catch(() => null);
-  if (found === null) return null;
-  if (!found.isFile()) throw invalid(`${path} is not a file.`);
-  if (found.size > LARGEST_FILE) throw invalid(`${path} has ${found.size} bytes; no tokenizer has over ${LARGEST_FILE}.`);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path)));
-  } catch (cause) {
-    throw invalid(`${path} is not JSON: ${(cause as Error).message}.`, cause);
-  }
-  return asObject(value, path);
+  return new TagllmError("tokenizer/invalid", problem, CURE, { cause });
 }
 
 function asObject(value: unknown, what: string): JsonObject {
@@ -115,7 +93,8 @@ function readVocabulary(model: JsonObject, path: string): Map<string, number> {
   for (const [token, id] of Object.entries(asObject(model["vocab"], `${path}: the model's "vocab"`))) {
     checkId(id, token, path);
     const owner = owners.get(id);
-    if (owner !== undefined) throw invalid(`${path}: tokens ${quote(owner)} and ${quote(token)} have the same id ${id}.`);
+    if (owner !== undefined)
+      throw invalid(`${path}: tokens ${quote(owner)} and ${quote(token)} have the same id ${id}.`);
     owners.set(id, token);
     ids.set(token, id);
   }
@@ -127,7 +106,9 @@ function readPieces(model: JsonObject, path: string): Map<string, number> {
   const ids = new Map<string, number>();
   asArray(model["vocab"], `${path}: the model's "vocab"`).forEach((piece, id) => {
     if (!Array.isArray(piece) || typeof piece[0] !== "string" || typeof piece[1] !== "number") {
-      throw invalid(`${path}: entry ${id} of the model's "vocab" is no pair of text and score but ${describe(piece)}.`);
+      throw invalid(
+        `${path}: entry ${id} of the model's "vocab" is no pair of text and score but ${describe(piece)}.`,
+      );
     }
     ids.set(piece[0], id);
   });
@@ -143,12 +124,16 @@ function readPieces(model: JsonObject, path: string): Map<string, number> {
 
 function checkId(id: unknown, token: string, path: string): asserts id is number {
   if (Number.isInteger(id) && (id as number) >= 0 && (id as number) <= LARGEST_ID) return;
-  throw invalid(`${path}: token ${quote(token)} has the id ${describe(id)}; ids are whole numbers from 0 to ${LARGEST_ID}.`);
+  throw invalid(
+    `${path}: token ${quote(token)} has the id ${describe(id)}; ids are whole numbers from 0 to ${LARGEST_ID}.`,
+  );
 }
 
 function checkBpe(model: JsonObject, ids: ReadonlyMap<string, number>, path: string): void {
   if (model["continuing_subword_prefix"]) {
-    throw invalid(`${path}: a BPE model with the "continuing_subword_prefix" ${describe(model["continuing_subword_prefix"])} is not supported.`);
+    throw invalid(
+      `${path}: a BPE model with the "continuing_subword_prefix" ${describe(model["continuing_subword_prefix"])} is not supported.`,
+    );
   }
   asArray(model["merges"], `${path}: the model's "merges"`).forEach((merge, rank) => {
     const parts: unknown = typeof merge === "string" ? merge.split(" ") : merge;
@@ -184,7 +169,8 @@ function checkSteps(step: unknown, where: string): void {
   if (typeof type !== "string") throw invalid(`${where} has no type.`);
   if (type === "Split" || type === "Replace") {
     const { String: text, Regex: regex } = asObject(pattern, `${where}: the pattern of ${type}`);
-    if (typeof (text ?? regex) !== "string") throw invalid(`${where}: the pattern of ${type} is ${describe(pattern)}.`);
+    if (typeof (text ?? regex) !== "string")
+      throw invalid(`${where}: the pattern of ${type} is ${describe(pattern)}.`);
   }
   for (const [key, value] of Object.entries(fields)) {
     if (MUST_BE_TEXT.has(key) && typeof value !== "string") {

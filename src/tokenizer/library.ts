@@ -4,7 +4,7 @@
  */
 
 import * as library from "@huggingface/tokenizers";
-import type { JsonObject } from "./files.ts";
+import type { JsonObject } from "../json-file.ts";
 
 /** Pieces of text to tokens, as text; `vocab` gives the text of an id and is used only to decode. */
 export interface LibraryModel {

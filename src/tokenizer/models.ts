@@ -5,8 +5,9 @@
  */
 
 import { TagllmError } from "../errors.ts";
+import type { JsonObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
-import type { JsonObject, TokenizerFiles } from "./files.ts";
+import type { TokenizerFiles } from "./files.ts";
 import { BPE, type LibraryModel, Model, Unigram, WordPiece } from "./library.ts";
 
 /** The longest token that is looked for inside a word that is itself no token. */
@@ -39,7 +40,8 @@ function hideControlTokens(files: TokenizerFiles, control: ReadonlySet<string>):
   const renamed = Array.isArray(vocab)
     ? (vocab as [string, number][]).map(([piece, score]) => [name(piece), score])
     : Object.fromEntries(Object.entries(vocab as JsonObject).map(([token, id]) => [name(token), id]));
-  const joined = (merge: string | string[]) => (typeof merge === "string" ? merge.replace(" ", "") : merge.join(""));
+  const joined = (merge: string | string[]) =>
+    typeof merge === "string" ? merge.replace(" ", "") : merge.join("");
   return {
     ...model,
     vocab: renamed,
@@ -59,7 +61,8 @@ class StrictBpe extends BPE {
 
   #checkCharacters(word: string): void {
     for (const character of word) {
-      if (!this.tokens_to_ids.has(character) && !this.#hasBytesOf(character)) throw unknownText(character, word);
+      if (!this.tokens_to_ids.has(character) && !this.#hasBytesOf(character))
+        throw unknownText(character, word);
     }
   }
 

@@ -4,7 +4,7 @@
  * that does not start a prompt gets no dummy prefix. One row per step type; a type without a row stays as it is.
  */
 
-import type { JsonObject } from "./files.ts";
+import type { JsonObject } from "../json-file.ts";
 
 type Rewrite = (step: JsonObject, atStart: boolean) => JsonObject | null;
 
@@ -17,7 +17,9 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   Sequence: (step, atStart) => ({
     ...step,
     ...(Array.isArray(step["normalizers"]) && { normalizers: rewriteAll(step["normalizers"], atStart) }),
-    ...(Array.isArray(step["pretokenizers"]) && { pretokenizers: rewriteAll(step["pretokenizers"], atStart) }),
+    ...(Array.isArray(step["pretokenizers"]) && {
+      pretokenizers: rewriteAll(step["pretokenizers"], atStart),
+    }),
   }),
 };
 

@@ -7,10 +7,11 @@
 
 import { createHash } from "node:crypto";
 import { TagllmError } from "../errors.ts";
+import { isObject, type JsonObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
 import { byteLevelText } from "./byte-level.ts";
 import { type ControlTokens, findControlTokens } from "./control-tokens.ts";
-import { invalid, isObject, type JsonObject, readTokenizerFiles, type TokenizerFiles } from "./files.ts";
+import { invalid, readTokenizerFiles, type TokenizerFiles } from "./files.ts";
 import { AddedToken, type LibraryModel, type LibraryTokenizer, Tokenizer } from "./library.ts";
 import { makeModel } from "./models.ts";
 import { rewriteStep } from "./steps.ts";
@@ -104,7 +105,8 @@ class FolderTokenizer implements TextTokenizer {
     const ids: number[] = [];
     for (const character of wellFormed(text)) {
       const isFirst = atStart && ids.length === 0;
-      for (const id of isFirst ? this.encode(character, { atStart }) : this.#laterCharacter(character)) ids.push(id);
+      for (const id of isFirst ? this.encode(character, { atStart }) : this.#laterCharacter(character))
+        ids.push(id);
     }
     return Int32Array.from(ids);
   }
@@ -150,7 +152,8 @@ function makePipeline(
   model: LibraryModel,
   atStart: boolean,
 ): LibraryTokenizer {
-  const step = (name: string) => rewriteStep((files.tokenizer[name] as JsonObject | null | undefined) ?? null, atStart);
+  const step = (name: string) =>
+    rewriteStep((files.tokenizer[name] as JsonObject | null | undefined) ?? null, atStart);
   const { remove_space, do_lowercase_and_remove_accent } = files.config;
   const pipeline = new Tokenizer(
     {
@@ -192,7 +195,9 @@ function mentionsByteLevel(decoder: unknown): boolean {
 function fingerprint(files: TokenizerFiles, { bosId, eosId, addBos }: ControlTokens): string {
   const { remove_space, do_lowercase_and_remove_accent } = files.config;
   const meaning = { bosId, eosId, addBos, remove_space, do_lowercase_and_remove_accent };
-  return createHash("sha256").update(canonicalJson({ tokenizer: files.tokenizer, meaning })).digest("hex");
+  return createHash("sha256")
+    .update(canonicalJson({ tokenizer: files.tokenizer, meaning }))
+    .digest("hex");
 }
 
 function canonicalJson(value: unknown): string {

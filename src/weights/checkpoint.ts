@@ -4,9 +4,10 @@
  * Not here: what the config means (models/), the tokenizer's files (tokenizer/), downloads.
  */
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
+import { isObject, type JsonObject, readJsonObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
 import { readHeader, type TensorInfo } from "./safetensors.ts";
 
@@ -16,13 +17,12 @@ export interface Checkpoint {
   /** The folder, as it was given. */
   readonly folder: string;
   /** config.json as it stands, unchecked beyond being an object. */
-  readonly config: Record<string, unknown>;
+  readonly config: JsonObject;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
 
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
-const LARGEST_JSON = 50_000_000;
 
 /**
  * Opens the checkpoint in `folder`. model.safetensors wins over an index beside it, as in Hugging Face's loader;
@@ -31,21 +31,29 @@ const LARGEST_JSON = 50_000_000;
  */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const names = await listFolder(folder);
-  if (!names.has("config.json")) {
+  const config = await readJsonObject(
+    join(folder, "config.json"),
+    "model/config-json",
+    "Download the file again.",
+  );
+  if (config === null) {
     throw new TagllmError(
       "model/config-missing",
       `${folder} has no config.json.`,
       "Give the folder of a model in Hugging Face layout (config.json, model.safetensors, tokenizer.json).",
     );
   }
-  const config = await readJsonObject(join(folder, "config.json"), "model/config-json");
   return { folder, config, tensors: await findTensors(folder, names) };
 }
 
 async function listFolder(folder: string): Promise<ReadonlySet<string>> {
   const found = await stat(folder).catch(() => null);
   if (found === null) {
-    throw new TagllmError("weights/missing", `There is no folder ${folder}.`, "Check the path of the base model.");
+    throw new TagllmError(
+      "weights/missing",
+      `There is no folder ${folder}.`,
+      "Check the path of the base model.",
+    );
   }
   if (!found.isDirectory()) {
     throw new TagllmError(
@@ -57,11 +65,16 @@ async function listFolder(folder: string): Promise<ReadonlySet<string>> {
   try {
     return new Set(await readdir(folder));
   } catch (cause) {
-    throw new TagllmError("weights/unreadable", `${folder} may not be read.`, "Check its permissions.", { cause });
+    throw new TagllmError("weights/unreadable", `${folder} may not be read.`, "Check its permissions.", {
+      cause,
+    });
   }
 }
 
-async function findTensors(folder: string, names: ReadonlySet<string>): Promise<ReadonlyMap<string, TensorInfo>> {
+async function findTensors(
+  folder: string,
+  names: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, TensorInfo>> {
   if (names.has(SINGLE)) return (await readHeader(join(folder, SINGLE))).tensors;
   if (names.has(INDEX)) return await readShards(folder, await readWeightMap(folder));
   const pickle = [...names].find((name) => /\.(bin|pt|pth|ckpt)(\.index\.json)?$/.test(name));
@@ -82,8 +95,8 @@ async function findTensors(folder: string, names: ReadonlySet<string>): Promise<
 /** Tensor name to shard file name, as the index has it, every file name checked to stay inside the folder. */
 async function readWeightMap(folder: string): Promise<Map<string, string>> {
   const file = join(folder, INDEX);
-  const index = await readJsonObject(file, "weights/index");
-  const weightMap = index["weight_map"];
+  const index = await readJsonObject(file, "weights/index", "Download the file again.");
+  const weightMap = index?.["weight_map"];
   if (!isObject(weightMap) || Object.keys(weightMap).length === 0) {
     throw damagedIndex(`${file} has no weight_map, which says in which file each tensor is.`);
   }
@@ -116,7 +129,9 @@ async function readShards(
   for (const [name, shard] of weightMap) {
     const info = headers.get(shard)?.get(name);
     if (info === undefined) {
-      throw damagedIndex(`${join(folder, INDEX)} puts tensor ${quote(name)} into ${quote(shard)}, which has no such tensor.`);
+      throw damagedIndex(
+        `${join(folder, INDEX)} puts tensor ${quote(name)} into ${quote(shard)}, which has no such tensor.`,
+      );
     }
     tensors.set(name, info);
   }
@@ -124,29 +139,9 @@ async function readShards(
 }
 
 function damagedIndex(problem: string): TagllmError {
-  return new TagllmError("weights/index", problem, "Download the checkpoint again, all shards from one revision.");
-}
-
-async function readJsonObject(
-  file: string,
-  code: "model/config-json" | "weights/index",
-): Promise<Record<string, unknown>> {
-  const cure = "Download the file again.";
-  const found = await stat(file).catch(() => null);
-  if (found === null || !found.isFile()) throw new TagllmError(code, `${file} is not a readable file.`, cure);
-  if (found.size > LARGEST_JSON) {
-    throw new TagllmError(code, `${file} has ${found.size} bytes; over ${LARGEST_JSON} is no such file.`, cure);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, "utf8"));
-  } catch (cause) {
-    throw new TagllmError(code, `${file} is not JSON: ${(cause as Error).message}.`, cure, { cause });
-  }
-  if (!isObject(value)) throw new TagllmError(code, `${file} does not hold a JSON object.`, cure);
-  return value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return new TagllmError(
+    "weights/index",
+    problem,
+    "Download the checkpoint again, all shards from one revision.",
+  );
 }

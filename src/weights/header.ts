@@ -178,7 +178,11 @@ class HeaderParser {
         );
       }
       if (numbers.length === most) {
-        throw new TagllmError(code, `${this.#file}: tensor ${quote(name)} has more than ${most} ${what}s.`, DAMAGED);
+        throw new TagllmError(
+          code,
+          `${this.#file}: tensor ${quote(name)} has more than ${most} ${what}s.`,
+          DAMAGED,
+        );
       }
       numbers.push(Number(raw));
     } while (this.#take(","));

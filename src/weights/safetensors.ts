@@ -92,7 +92,12 @@ export function readTensorSync(info: TensorInfo, fd?: number): Uint8Array {
 }
 
 /** Bytes `begin` to `end` of an open file, which must have them. */
-export async function readBytes(handle: FileHandle, begin: number, end: number, file: string): Promise<Uint8Array> {
+export async function readBytes(
+  handle: FileHandle,
+  begin: number,
+  end: number,
+  file: string,
+): Promise<Uint8Array> {
   const bytes = new Uint8Array(end - begin);
   let done = 0;
   while (done < bytes.length) {
@@ -241,7 +246,9 @@ function shrunk(file: string, endsAt: number, needed: number): TagllmError {
 function fileProblem(error: unknown, file: string): TagllmError {
   const reason = (error as NodeJS.ErrnoException).code ?? String(error);
   if (reason === "ENOENT" || reason === "ENOTDIR") {
-    return new TagllmError("weights/missing", `There is no file ${file}.`, "Check the path.", { cause: error });
+    return new TagllmError("weights/missing", `There is no file ${file}.`, "Check the path.", {
+      cause: error,
+    });
   }
   return new TagllmError(
     "weights/unreadable",

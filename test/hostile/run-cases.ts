@@ -23,7 +23,8 @@ export function testCases(cases: readonly HostileCase[]): void {
         assert.ok(performance.now() - started < MOST_MILLISECONDS, "took too long to be refused");
         assert.ok(outcome instanceof TagllmError, `is no TagllmError: ${outcome}`);
         assert.equal(outcome.code, attack.code, outcome.message);
-        for (const part of attack.mentions ?? []) assert.ok(outcome.message.includes(part), `${part}: ${outcome.message}`);
+        for (const part of attack.mentions ?? [])
+          assert.ok(outcome.message.includes(part), `${part}: ${outcome.message}`);
         assert.match(outcome.cure, /\w.*\.$/);
       } finally {
         await rm(dir, { recursive: true, force: true });

@@ -14,13 +14,22 @@ const skip = existsSync(stories) ? false : "needs ../shared/models";
 
 const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
 
-test("tinystories: ids equal the library's, control tokens in text are letters, blanks come back", { skip }, async () => {
+test("tinystories: ids equal the library's, control tokens in text are letters, blanks come back", {
+  skip,
+}, async () => {
   const tokenizer = await loadTokenizer(stories);
   const { vocabSize, bosId, eosId, addBos } = tokenizer;
   assert.deepEqual([vocabSize, bosId, eosId, addBos], [2048, 1, 2, true]);
   const library = new Tokenizer(json(`${stories}/tokenizer.json`), json(`${stories}/tokenizer_config.json`));
-  const known = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,!?"\'\n-:;<>|_';
-  const words = fc.constantFrom("<|start_story|>", "<|end_story|>", "<unk>", "once upon a time", " ", ...known);
+  const known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,!?\"'\n-:;<>|_";
+  const words = fc.constantFrom(
+    "<|start_story|>",
+    "<|end_story|>",
+    "<unk>",
+    "once upon a time",
+    " ",
+    ...known,
+  );
   const text = fc.array(words, { minLength: 1 }).map((parts) => parts.join(""));
   const isPlain = (value: string) => !/<unk>|<\|(start|end)_story\|>/.test(value);
   fc.assert(
@@ -43,20 +52,31 @@ test("chemtsv3: ZINC molecules are cut as its authors cut them", { skip }, async
   assert.deepEqual([vocabSize, bosId, eosId, addBos], [66, 13, 14, true]);
   const vocabulary = json(`${smiles}/tokenizer.json`).model.vocab;
   const rows = readFileSync(`${shared}data/smiles/zinc_qed_30k.csv`, "utf8").split("\n").slice(1, 3001);
-  const molecules = rows.map((row) => row.split(",").find((cell) => /^[A-Za-z[]\S*$/.test(cell.trim()))?.trim() ?? "");
+  const molecules = rows.map(
+    (row) =>
+      row
+        .split(",")
+        .find((cell) => /^[A-Za-z[]\S*$/.test(cell.trim()))
+        ?.trim() ?? "",
+  );
   let compared = 0;
   for (const molecule of molecules) {
     const tokens = molecule.match(/\[[^\]]+\]|Br|Cl|./g) ?? [];
     if (molecule === "" || !tokens.every((token) => token in vocabulary)) continue;
     compared++;
     const ids = [...tokenizer.encode(molecule, { atStart: true })];
-    assert.deepEqual(ids, tokens.map((token) => vocabulary[token]));
+    assert.deepEqual(
+      ids,
+      tokens.map((token) => vocabulary[token]),
+    );
     assert.equal(tokenizer.decode([13, ...ids, 14], { skipSpecial: true }), molecule);
   }
   assert.ok(compared > 2500, `${compared} molecules compared`);
 });
 
-test("chemtsv3: a control token in text has no letters to stand for it and is refused", { skip }, async () => {
+test("chemtsv3: a control token in text has no letters to stand for it and is refused", {
+  skip,
+}, async () => {
   const tokenizer = await loadTokenizer(smiles);
   for (const text of ["<BOS>", "CC<EOS>C", "<PAD>"]) {
     assert.throws(() => tokenizer.encode(text, { atStart: true }), { code: "tokenizer/unknown-text" });

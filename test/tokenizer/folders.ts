@@ -22,7 +22,8 @@ export async function tokenizerFrom(tokenizer: Json, config?: Json): Promise<Tex
 const special = (id: number, content: string) => ({ id, content, special: true, normalized: false });
 
 /** Ids in the order of `tokens`. */
-export const vocabulary = (...tokens: string[]): Json => Object.fromEntries(tokens.map((token, id) => [token, id]));
+export const vocabulary = (...tokens: string[]): Json =>
+  Object.fromEntries(tokens.map((token, id) => [token, id]));
 
 /** As Llama 2 writes it: Prepend and Replace to "▁", merges up to whole words, bytes for what is missing. */
 export const sentencePiece: Json = {
@@ -35,7 +36,10 @@ export const sentencePiece: Json = {
     ],
   },
   pre_tokenizer: null,
-  post_processor: { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }] },
+  post_processor: {
+    type: "TemplateProcessing",
+    single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }],
+  },
   decoder: {
     type: "Sequence",
     decoders: [
@@ -49,7 +53,24 @@ export const sentencePiece: Json = {
     type: "BPE",
     unk_token: "<unk>",
     byte_fallback: true,
-    vocab: vocabulary("<unk>", "<s>", "</s>", "<0xCE>", "<0xB1>", "▁", "a", "b", "ab", "▁ab", "<", "s", ">", "/", "</", "</s"),
+    vocab: vocabulary(
+      "<unk>",
+      "<s>",
+      "</s>",
+      "<0xCE>",
+      "<0xB1>",
+      "▁",
+      "a",
+      "b",
+      "ab",
+      "▁ab",
+      "<",
+      "s",
+      ">",
+      "/",
+      "</",
+      "</s",
+    ),
     merges: ["a b", "▁ ab", "< /", "</ s", "</s >"],
   },
 };
@@ -78,6 +99,16 @@ export const unigram: Json = {
   model: {
     type: "Unigram",
     unk_id: 0,
-    vocab: [["<unk>", 0], ["</s>", 0], ["▁", -2], ["a", -3], ["▁a", -2.5], ["<", -4], ["/", -4], ["s", -4], [">", -4]],
+    vocab: [
+      ["<unk>", 0],
+      ["</s>", 0],
+      ["▁", -2],
+      ["a", -3],
+      ["▁a", -2.5],
+      ["<", -4],
+      ["/", -4],
+      ["s", -4],
+      [">", -4],
+    ],
   },
 };

@@ -19,7 +19,27 @@ const CONTROL_IDS = [0, 1, 2];
 const anyText = fc.oneof(
   fc.string({ unit: "binary" }),
   fc.string({ unit: "grapheme" }),
-  fc.array(fc.constantFrom("<s>", "</s>", "<unk>", "<", "/", "s", ">", " ", "\n", "12", "² ½", "να", "Привет", "🧪", "\ufeff")).map((parts) => parts.join("")),
+  fc
+    .array(
+      fc.constantFrom(
+        "<s>",
+        "</s>",
+        "<unk>",
+        "<",
+        "/",
+        "s",
+        ">",
+        " ",
+        "\n",
+        "12",
+        "² ½",
+        "να",
+        "Привет",
+        "🧪",
+        "\ufeff",
+      ),
+    )
+    .map((parts) => parts.join("")),
 );
 
 test("facts", () => {
@@ -91,7 +111,8 @@ test("a protein of 2,549 letters takes under 50 ms", () => {
 });
 
 test("tokens for people to read", () => {
-  const shown = (text: string) => [...tokenizer.encode(text, { atStart: true })].map((id) => tokenizer.tokenText(id));
+  const shown = (text: string) =>
+    [...tokenizer.encode(text, { atStart: true })].map((id) => tokenizer.tokenText(id));
   assert.deepEqual(shown("Ελληνικά Привет"), ["Ε", "λλ", "ην", "ικά", " П", "р", "ив", "ет"]);
   assert.deepEqual(shown("€"), ["<0xE2>", "<0x82>", "<0xAC>"]);
   assert.equal(tokenizer.tokenText(1), "<s>");

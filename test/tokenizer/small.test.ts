@@ -42,7 +42,11 @@ test("WordLevel: a word is one token, an unknown one its longest pieces", async 
 });
 
 test("WordLevel: with an unknown token in the vocabulary, unknown words are that token, its own name too", async () => {
-  const model = { type: "WordLevel", unk_token: "<unk>", vocab: vocabulary("<unk>", "the", "naïve", "δοκιμή") };
+  const model = {
+    type: "WordLevel",
+    unk_token: "<unk>",
+    vocab: vocabulary("<unk>", "the", "naïve", "δοκιμή"),
+  };
   const tokenizer = await tokenizerFrom({ pre_tokenizer: { type: "Whitespace" }, model });
   assert.deepEqual([...tokenizer.encode("the naïve  δοκιμή failed", later)], [1, 2, 3, 0]);
   assert.deepEqual([...tokenizer.encode("<unk>", later)], [0, 0, 0]);
@@ -58,14 +62,20 @@ test("Unigram: the best pieces by score, never the piece of a control token", as
 });
 
 test("added tokens that are not special match inside text, as in Hugging Face's tokenizers", async () => {
-  const added_tokens = [...(sentencePiece["added_tokens"] as object[]), { id: 16, content: "<think>", special: false }];
+  const added_tokens = [
+    ...(sentencePiece["added_tokens"] as object[]),
+    { id: 16, content: "<think>", special: false },
+  ];
   const tokenizer = await tokenizerFrom({ ...sentencePiece, added_tokens });
   assert.deepEqual([...tokenizer.encode("a<think>b", later)], [6, 16, 7]);
   assert.equal(tokenizer.tokenText(16), "<think>");
 });
 
 test("a token is a control token when any file says so", async () => {
-  const added_tokens = [{ id: 16, content: "<pad>", special: false }, { id: 17, content: "<end>", special: false }];
+  const added_tokens = [
+    { id: 16, content: "<pad>", special: false },
+    { id: 17, content: "<end>", special: false },
+  ];
   const config = {
     eos_token: { content: "<end>", lstrip: false },
     added_tokens_decoder: { 16: { content: "<pad>", special: true } },
@@ -94,11 +104,27 @@ test("BOS: from the config, from the template, or none; an object or text", asyn
   assert.deepEqual(await facts({ bos_token: { content: "<s>" }, add_bos_token: false }), [1, null, false]);
   assert.deepEqual(await facts({ bos_token: "</s>" }), [2, null, false]);
   const processors = [{ type: "ByteLevel" }, sentencePiece["post_processor"]];
-  assert.deepEqual(await facts({}, { ...sentencePiece, post_processor: { type: "Sequence", processors } }), [1, null, true]);
+  assert.deepEqual(await facts({}, { ...sentencePiece, post_processor: { type: "Sequence", processors } }), [
+    1,
+    null,
+    true,
+  ]);
   const roberta = { type: "RobertaProcessing", cls: ["<s>", 1], sep: ["</s>", 2] };
-  assert.deepEqual(await facts({ bos_token: "<s>" }, { ...sentencePiece, post_processor: roberta }), [1, null, true]);
-  assert.deepEqual(await facts({ bos_token: null }, { ...sentencePiece, post_processor: null }), [null, null, false]);
-  assert.deepEqual(await facts({ bos_token: "<s>" }, { ...sentencePiece, post_processor: null }), [1, null, false]);
+  assert.deepEqual(await facts({ bos_token: "<s>" }, { ...sentencePiece, post_processor: roberta }), [
+    1,
+    null,
+    true,
+  ]);
+  assert.deepEqual(await facts({ bos_token: null }, { ...sentencePiece, post_processor: null }), [
+    null,
+    null,
+    false,
+  ]);
+  assert.deepEqual(await facts({ bos_token: "<s>" }, { ...sentencePiece, post_processor: null }), [
+    1,
+    null,
+    false,
+  ]);
 });
 
 test("the prefix space of a byte-level tokenizer comes only at the start of a prompt", async () => {

@@ -10,7 +10,11 @@ import { sampleBytes } from "../../src/weights/fingerprint.ts";
 import { encodeSafetensors, readHeader, readTensor, toFloat32 } from "../../src/weights/safetensors.ts";
 import { inNewFolder, put } from "./files.ts";
 
-const f32 = (...values: number[]) => ({ dtype: "F32" as const, shape: [values.length], data: new Float32Array(values) });
+const f32 = (...values: number[]) => ({
+  dtype: "F32" as const,
+  shape: [values.length],
+  data: new Float32Array(values),
+});
 const ramp = (length: number) => f32(...Array.from({ length }, (_, i) => i));
 
 test("a folder with model.safetensors", async () => {
@@ -72,7 +76,8 @@ test("a large tensor is sampled in 18 windows, first and last bytes included, wi
     const starts = Array.from({ length: 18 }, (_, i) => whole.indexOf(sample.subarray(i * 64, i * 64 + 64)));
     assert.equal(starts[0], 0);
     assert.equal(starts[17], length * 4 - 64);
-    for (let i = 1; i < 18; i++) assert.ok(Math.abs(starts[i]! - starts[i - 1]! - (length * 4 - 64) / 17) < 2);
+    for (let i = 1; i < 18; i++)
+      assert.ok(Math.abs(starts[i]! - starts[i - 1]! - (length * 4 - 64) / 17) < 2);
   });
 });
 

@@ -63,11 +63,13 @@ test("misaligned 16-bit bytes read as aligned ones do", () => {
 test("integers and fractions of an element are refused by name", () => {
   assert.throws(
     () => toFloat32(new Uint8Array(8), "I64"),
-    (error) => error instanceof TagllmError && error.code === "weights/dtype" && error.message.includes("I64"),
+    (error) =>
+      error instanceof TagllmError && error.code === "weights/dtype" && error.message.includes("I64"),
   );
   assert.throws(
     () => toFloat32(new Uint8Array(6), "F32"),
-    (error) => error instanceof TagllmError && error.code === "weights/size" && error.message.includes("6 bytes"),
+    (error) =>
+      error instanceof TagllmError && error.code === "weights/size" && error.message.includes("6 bytes"),
   );
 });
 

@@ -11,7 +11,9 @@ export function safetensorsBytes(
   headerLength?: bigint,
 ): Buffer {
   const text =
-    typeof header === "string" || header instanceof Uint8Array ? Buffer.from(header) : Buffer.from(JSON.stringify(header));
+    typeof header === "string" || header instanceof Uint8Array
+      ? Buffer.from(header)
+      : Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(headerLength ?? BigInt(text.length));
   return Buffer.concat([length, text, data]);
@@ -24,9 +26,14 @@ export function floatBytes(values: readonly number[]): Buffer {
 }
 
 /** Writes `contents` into `dir` and gives the path. */
-export async function put(dir: string, name: string, contents: string | Uint8Array | object): Promise<string> {
+export async function put(
+  dir: string,
+  name: string,
+  contents: string | Uint8Array | object,
+): Promise<string> {
   const path = join(dir, name);
-  const raw = typeof contents === "string" || contents instanceof Uint8Array ? contents : JSON.stringify(contents);
+  const raw =
+    typeof contents === "string" || contents instanceof Uint8Array ? contents : JSON.stringify(contents);
   await writeFile(path, raw);
   return path;
 }

@@ -16,22 +16,33 @@ const blanks = fc.constantFrom("", " ", "\n\t", "\r\n");
 
 test("headers of any names and spacing read as JSON.parse reads them", () => {
   fc.assert(
-    fc.property(fc.dictionary(name, entry), fc.dictionary(fc.string(), fc.string()), blanks, (tensors, metadata, blank) => {
-      const header = { __metadata__: metadata, ...tensors };
-      const text = JSON.stringify(header, null, blank.length) + blank;
-      const parsed = parseHeader(text, "f");
-      const again = parsed.tensors.map(({ name, dtype, shape, begin, end }): [string, unknown] => [
-        name,
-        { dtype, shape, data_offsets: [begin, end] },
-      ]);
-      assert.equal(JSON.stringify({ __metadata__: parsed.metadata, ...Object.fromEntries(again) }), JSON.stringify(header));
-    }),
+    fc.property(
+      fc.dictionary(name, entry),
+      fc.dictionary(fc.string(), fc.string()),
+      blanks,
+      (tensors, metadata, blank) => {
+        const header = { __metadata__: metadata, ...tensors };
+        const text = JSON.stringify(header, null, blank.length) + blank;
+        const parsed = parseHeader(text, "f");
+        const again = parsed.tensors.map(({ name, dtype, shape, begin, end }): [string, unknown] => [
+          name,
+          { dtype, shape, data_offsets: [begin, end] },
+        ]);
+        assert.equal(
+          JSON.stringify({ __metadata__: parsed.metadata, ...Object.fromEntries(again) }),
+          JSON.stringify(header),
+        );
+      },
+    ),
   );
 });
 
 test("a header with one character changed is read or refused, and read only when it is JSON", () => {
   const valid = '{"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}';
-  const character = fc.oneof(fc.constantFrom(...'{}[]",:\\0129-.eE "'), fc.string({ minLength: 0, maxLength: 1 }));
+  const character = fc.oneof(
+    fc.constantFrom(...'{}[]",:\\0129-.eE "'),
+    fc.string({ minLength: 0, maxLength: 1 }),
+  );
   fc.assert(
     fc.property(fc.nat(valid.length - 1), character, (at, replacement) => {
       const text = valid.slice(0, at) + replacement + valid.slice(at + 1);

@@ -8,7 +8,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
-import { encodeSafetensors, readHeader, readTensor, readTensorSync, toFloat32 } from "../../src/weights/safetensors.ts";
+import {
+  encodeSafetensors,
+  readHeader,
+  readTensor,
+  readTensorSync,
+  toFloat32,
+} from "../../src/weights/safetensors.ts";
 import { floatBytes, inNewFolder, put, safetensorsBytes } from "./files.ts";
 
 const POLYGLOT = new URL("../../models/polyglot-5m/model.safetensors", import.meta.url).pathname;
@@ -20,11 +26,17 @@ test("the shipped base reads as Python's struct module reads it", async () => {
   const norm = tensors.get("model.norm.weight")!;
   const bytes = await readTensor(norm);
   assert.deepEqual([norm.dtype, norm.shape], ["BF16", [256]]);
-  assert.equal(createHash("sha256").update(bytes).digest("hex"), "909d6f704e051233f748e52fa96b400e0c7db0b951427beaad1ad1a24d1eef98");
+  assert.equal(
+    createHash("sha256").update(bytes).digest("hex"),
+    "909d6f704e051233f748e52fa96b400e0c7db0b951427beaad1ad1a24d1eef98",
+  );
   const embedding = tensors.get("model.embed_tokens.weight")!;
   const values = toFloat32(await readTensor(embedding), "BF16");
   assert.deepEqual([...values.slice(0, 4)], [0.056640625, -0.08447265625, -0.10546875, -0.11669921875]);
-  assert.equal(values.reduce((sum, value) => sum + value, 0), 1209.2509876443073);
+  assert.equal(
+    values.reduce((sum, value) => sum + value, 0),
+    1209.2509876443073,
+  );
 });
 
 test("a file made byte by byte: order in the header is free, offsets count from its end", async () => {
@@ -37,7 +49,10 @@ test("a file made byte by byte: order in the header is free, offsets count from 
     const start = 8 + header.length;
     assert.deepEqual([...tensors.keys()], ["b", "empty", 'é"']);
     assert.deepEqual([tensors.get("b")!.begin, tensors.get("b")!.end], [start + 8, start + 12]);
-    assert.deepEqual(Object.entries(metadata), [["k", "v"], ["__proto__", "p"]]);
+    assert.deepEqual(Object.entries(metadata), [
+      ["k", "v"],
+      ["__proto__", "p"],
+    ]);
     assert.deepEqual([...toFloat32(await readTensor(tensors.get('é"')!), "F32")], [1.5, -2]);
     assert.deepEqual([...toFloat32(await readTensor(tensors.get("b")!), "F32")], [3]);
     assert.equal((await readTensor(tensors.get("empty")!)).length, 0);
@@ -54,21 +69,30 @@ test("writing gives the reference implementation's bytes", () => {
 test("wider dtypes come first, so that every tensor is aligned to its elements", () => {
   const tensor = (dtype: "U8" | "F32" | "F64", data: ArrayBufferView) => ({ dtype, shape: [1], data });
   const file = encodeSafetensors(
-    { a: tensor("U8", new Uint8Array(1)), z: tensor("F64", new Float64Array(1)), m: tensor("F32", new Float32Array(1)) },
+    {
+      a: tensor("U8", new Uint8Array(1)),
+      z: tensor("F64", new Float64Array(1)),
+      m: tensor("F32", new Float32Array(1)),
+    },
     { b: "2", a: "1" },
   );
   const length = Number(new DataView(file.buffer).getBigUint64(0, true));
   assert.equal(length % 8, 0);
-  assert.deepEqual(JSON.stringify(JSON.parse(Buffer.from(file.subarray(8, 8 + length)).toString())), JSON.stringify({
-    __metadata__: { a: "1", b: "2" },
-    z: { dtype: "F64", shape: [1], data_offsets: [0, 8] },
-    m: { dtype: "F32", shape: [1], data_offsets: [8, 12] },
-    a: { dtype: "U8", shape: [1], data_offsets: [12, 13] },
-  }));
+  assert.deepEqual(
+    JSON.stringify(JSON.parse(Buffer.from(file.subarray(8, 8 + length)).toString())),
+    JSON.stringify({
+      __metadata__: { a: "1", b: "2" },
+      z: { dtype: "F64", shape: [1], data_offsets: [0, 8] },
+      m: { dtype: "F32", shape: [1], data_offsets: [8, 12] },
+      a: { dtype: "U8", shape: [1], data_offsets: [12, 13] },
+    }),
+  );
 });
 
 test("what is written reads back, bit for bit, through both readers", async () => {
-  const name = fc.string({ unit: "binary", minLength: 1 }).filter((text) => text !== "__metadata__" && !/\p{Surrogate}/u.test(text));
+  const name = fc
+    .string({ unit: "binary", minLength: 1 })
+    .filter((text) => text !== "__metadata__" && !/\p{Surrogate}/u.test(text));
   const data = fc.oneof(
     fc.float32Array().map((array) => ({ dtype: "F32" as const, shape: [array.length], data: array })),
     fc.uint16Array().map((array) => ({ dtype: "BF16" as const, shape: [1, array.length], data: array })),
@@ -135,8 +159,14 @@ test("tensors that are not what they say are not written", () => {
   const data = new Float32Array(3);
   const refused = (code: string, text: string) => (error: unknown) =>
     error instanceof TagllmError && error.code === code && error.message.includes(text);
-  assert.throws(() => encodeSafetensors({ v: { dtype: "F32", shape: [4], data } }), refused("weights/size", "[4]"));
-  assert.throws(() => encodeSafetensors({ v: { dtype: "F9" as "F32", shape: [3], data } }), refused("weights/dtype", "F9"));
+  assert.throws(
+    () => encodeSafetensors({ v: { dtype: "F32", shape: [4], data } }),
+    refused("weights/size", "[4]"),
+  );
+  assert.throws(
+    () => encodeSafetensors({ v: { dtype: "F9" as "F32", shape: [3], data } }),
+    refused("weights/dtype", "F9"),
+  );
   assert.throws(
     () => encodeSafetensors({ __metadata__: { dtype: "F32", shape: [3], data } }),
     refused("weights/header-json", "__metadata__"),

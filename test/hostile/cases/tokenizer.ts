@@ -17,7 +17,13 @@ function sound(changes: Json = {}, modelChanges: Json = {}): Json {
     pre_tokenizer: null,
     post_processor: null,
     decoder: null,
-    model: { type: "BPE", unk_token: null, vocab: { a: 0, b: 1, c: 2, d: 3, ab: 4 }, merges: ["a b"], ...modelChanges },
+    model: {
+      type: "BPE",
+      unk_token: null,
+      vocab: { a: 0, b: 1, c: 2, d: 3, ab: 4 },
+      merges: ["a b"],
+      ...modelChanges,
+    },
     ...changes,
   };
 }
@@ -34,7 +40,12 @@ const withModel = (changes: Json) => (dir: string) => load(dir, sound({}, change
 const withConfig = (config: Json | string) => (dir: string) => load(dir, sound(), config);
 
 const files: Attack[] = [
-  { name: "no tokenizer.json", code: "tokenizer/missing", mentions: ["tokenizer.json"], run: (dir) => loadTokenizer(dir) },
+  {
+    name: "no tokenizer.json",
+    code: "tokenizer/missing",
+    mentions: ["tokenizer.json"],
+    run: (dir) => loadTokenizer(dir),
+  },
   {
     name: "a folder that does not exist",
     code: "tokenizer/missing",
@@ -50,7 +61,7 @@ const files: Attack[] = [
   {
     name: "a tokenizer.json that is a list",
     code: "tokenizer/invalid",
-    mentions: ["tokenizer.json", "[1,2]"],
+    mentions: ["tokenizer.json", "object"],
     run: (dir) => load(dir, "[1,2]"),
   },
   {
@@ -64,6 +75,12 @@ const files: Attack[] = [
     },
   },
   {
+    name: "a tokenizer.json of five million empty lists",
+    code: "tokenizer/invalid",
+    mentions: ["tokenizer.json", "4000000"],
+    run: (dir) => load(dir, `{"model":[${"[],".repeat(5_000_000)}[]]}`),
+  },
+  {
     name: "a tokenizer.json whose steps nest a hundred thousand deep",
     code: "tokenizer/invalid",
     mentions: ["tokenizer.json"],
@@ -73,15 +90,30 @@ const files: Attack[] = [
       return load(dir, JSON.stringify(sound()).replace('"normalizer":null', `"normalizer":${nested}`));
     },
   },
-  { name: "no model", code: "tokenizer/invalid", mentions: ['"model"', "missing"], run: withChanges({ model: undefined }) },
+  {
+    name: "no model",
+    code: "tokenizer/invalid",
+    mentions: ['"model"', "missing"],
+    run: withChanges({ model: undefined }),
+  },
   {
     name: "a model of an unknown type",
     code: "tokenizer/invalid",
     mentions: ["Tiktoken", "BPE"],
     run: withModel({ type: "Tiktoken" }),
   },
-  { name: "a vocabulary that is text", code: "tokenizer/invalid", mentions: ['"vocab"', "abc"], run: withModel({ vocab: "abc" }) },
-  { name: "an empty vocabulary", code: "tokenizer/invalid", mentions: ['"vocab"'], run: withModel({ vocab: {}, merges: [] }) },
+  {
+    name: "a vocabulary that is text",
+    code: "tokenizer/invalid",
+    mentions: ['"vocab"', "abc"],
+    run: withModel({ vocab: "abc" }),
+  },
+  {
+    name: "an empty vocabulary",
+    code: "tokenizer/invalid",
+    mentions: ['"vocab"'],
+    run: withModel({ vocab: {}, merges: [] }),
+  },
   {
     name: "a negative id",
     code: "tokenizer/invalid",
@@ -112,7 +144,12 @@ const files: Attack[] = [
     mentions: ["merge 0", "a b c"],
     run: withModel({ merges: ["a b c"] }),
   },
-  { name: "merges that are a number", code: "tokenizer/invalid", mentions: ['"merges"', "7"], run: withModel({ merges: 7 }) },
+  {
+    name: "merges that are a number",
+    code: "tokenizer/invalid",
+    mentions: ['"merges"', "7"],
+    run: withModel({ merges: 7 }),
+  },
   {
     name: "an added token without text",
     code: "tokenizer/invalid",
@@ -141,7 +178,9 @@ const files: Attack[] = [
     name: "a split without a pattern",
     code: "tokenizer/invalid",
     mentions: ["Split", "pattern"],
-    run: withChanges({ pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Split", behavior: "Isolated" }] } }),
+    run: withChanges({
+      pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Split", behavior: "Isolated" }] },
+    }),
   },
   {
     name: "a pattern that is no regular expression",

@@ -1,0 +1,141 @@
+/** Values of tables in every format survive as text; ranges, renaming and fingerprints are exact. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import fc from "fast-check";
+import { readRows } from "../../src/data/source.ts";
+import { TagllmError } from "../../src/errors.ts";
+import { file } from "./folder.ts";
+
+test("csv: values stay text, quotes and line ends inside them too", async () => {
+  const path = file(
+    "plain.csv",
+    '\ufeffname,"the ""value"""\r\n007,1e5\r\n\r\nNaN,"a, ""b""\r\nc"\r\n  padded\t, "quoted" \r\n,\r\nNULL,true\r\n',
+  );
+  const table = await readRows({ file: path });
+  assert.deepEqual(table.columns, ["name", 'the "value"']);
+  assert.deepEqual(
+    table.rows.map((row) => table.columns.map((column) => row[column])),
+    [
+      ["007", "1e5"],
+      ["NaN", 'a, "b"\r\nc'],
+      ["padded", "quoted"],
+      ["", ""],
+      ["NULL", "true"],
+    ],
+  );
+  assert.deepEqual([...table.rowNumbers], [0, 1, 2, 3, 4]);
+  assert.equal(table.trimmed, 1);
+  const content = readFileSync(path);
+  assert.deepEqual(table.files, [
+    { path, sha256: createHash("sha256").update(content).digest("hex"), bytes: content.length },
+  ]);
+});
+
+test("tsv: quoted tabs, unquoted commas; .tab means tsv", async () => {
+  const table = await readRows({ file: file("drugs.tab", 'id\tname\n1\t"a\tb"\n2\tN,N-x "y"\n') });
+  assert.deepEqual(table.rows, [
+    { id: "1", name: "a\tb" },
+    { id: "2", name: 'N,N-x "y"' },
+  ]);
+});
+
+test("jsonl: keys of all rows, numbers and nested values as text", async () => {
+  const path = file("rows.jsonl", '\ufeff{"a": 1e5, "b": "x"}\n\n{"b": null, "c": [1, {"d": true}], "__proto__": "p"}\r\n');
+  const { columns, rows } = await readRows({ file: path });
+  assert.deepEqual(columns, ["a", "b", "c", "__proto__"]);
+  assert.deepEqual(rows.map((row) => columns.map((column) => row[column])), [
+    ["100000", "x", "", ""],
+    ["", "", '[1,{"d":true}]', "p"],
+  ]);
+});
+
+test("text: a line is a row, blank lines included", async () => {
+  const { rows } = await readRows({ file: file("verses.txt", "one\r\n\n three, \"3\" \nfour") });
+  assert.deepEqual(rows.map((row) => row["text"]), ["one", "", 'three, "3"', "four"]);
+});
+
+test("a one-column csv skips blank lines as the others do", async () => {
+  const { rows } = await readRows({ file: file("one.csv", "\n\na\n1\n\n2\n\n") });
+  assert.deepEqual(rows, [{ a: "1" }, { a: "2" }]);
+});
+
+test("rows and columns: a range keeps the row numbers of the file, renaming keeps the other columns", async () => {
+  const path = file("range.csv", "Drug,Y,id\nC,1,a\nCC,2,b\nCCC,3,c\nCCCC,4,d\n");
+  const table = await readRows({ file: path, rows: { from: 1, to: 3 }, columns: { smiles: "Drug", y: "Y" } });
+  assert.deepEqual(table.columns, ["smiles", "y", "id"]);
+  assert.deepEqual(table.rows, [
+    { smiles: "CC", y: "2", id: "b" },
+    { smiles: "CCC", y: "3", id: "c" },
+  ]);
+  assert.deepEqual([...table.rowNumbers], [1, 2]);
+  const swapped = await readRows({ file: path, columns: { Y: "Drug", Drug: "Y" } });
+  assert.deepEqual(swapped.rows[0], { Y: "C", Drug: "1", id: "a" });
+});
+
+test("names that are patterns or code elsewhere are just names", async () => {
+  file("h1.csv", "a\nwrong\n");
+  for (const name of ["h[1].csv", "h?.csv", "h*.csv", "it's; DROP TABLE x.csv", "$(id) %20 é{a,b}.csv"]) {
+    const { rows } = await readRows({ file: file(name, 'a\n"right"\n') });
+    assert.deepEqual(rows, [{ a: "right" }], name);
+  }
+  const header = await readRows({ file: file("header.csv", "a'b,\"x\"\"); --\",__proto__\n1,2,3\n") });
+  assert.deepEqual(header.columns, ["a'b", 'x"); --', "__proto__"]);
+  assert.equal(header.rows[0]!["__proto__"], "3");
+});
+
+test("a field longer than DuckDB's own limit for a line", async () => {
+  const long = "ACDE".repeat(1_000_000);
+  const { rows } = await readRows({ file: file("long.csv", `id,sequence\n1,${long}\n2,"${long}"\n`) });
+  assert.ok(rows.every((row) => row["sequence"] === long));
+});
+
+test("the order of the file is kept over many of DuckDB's chunks", async () => {
+  const lines = Array.from({ length: 30_000 }, (_, i) => `${i},"v ${i}"`);
+  const { rows } = await readRows({ file: file("many.csv", `i,v\n${lines.join("\n")}`) });
+  assert.equal(rows.length, 30_000);
+  assert.ok(rows.every((row, i) => row["i"] === String(i) && row["v"] === `v ${i}`));
+});
+
+test("property: a table written by RFC 4180 comes back", async () => {
+  const value = fc.string({ unit: fc.constantFrom("a", "é", "中", ",", '"', "\n", "\r", "\t", " ", "'", "\\", "[", "0") });
+  const tables = fc.integer({ min: 1, max: 4 }).chain((width) =>
+    fc.record({
+      rows: fc.array(fc.array(value, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 8 }),
+      newline: fc.constantFrom("\n", "\r\n", "\r"),
+      delimiter: fc.constantFrom(",", "\t"),
+      last: fc.boolean(),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(tables, async ({ rows, newline, delimiter, last }) => {
+      const header = rows[0]!.map((_, i) => `c${i}`);
+      const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
+      const lines = [header, ...rows].map((row) => row.map(cell).join(delimiter));
+      const path = file("property.dat", lines.join(newline) + (last ? newline : ""));
+      const kept = rows.map((row) => row.map((text) => text.trim())).filter((_, i) => rows[i]!.length > 1 || rows[i]![0] !== "");
+      if (kept.length === 0) return;
+      const table = await readRows({ file: path, format: delimiter === "," ? "csv" : "tsv" });
+      assert.deepEqual(table.rows.map((row) => header.map((name) => row[name])), kept);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("property: any short text is a table or a named error, never another failure", async () => {
+  const soup = fc.string({ unit: fc.constantFrom("a", ",", '"', '""', "\n", "\r\n", "\r", " ", "\t", "1", "é"), maxLength: 24 });
+  await fc.assert(
+    fc.asyncProperty(soup, async (text) => {
+      const path = file("soup.csv", text);
+      try {
+        const { rows, columns } = await readRows({ file: path });
+        assert.ok(rows.every((row) => columns.every((column) => typeof row[column] === "string")));
+      } catch (error) {
+        assert.ok(error instanceof TagllmError, String(error));
+        assert.notEqual(error.code, "data/unreadable", `${JSON.stringify(text)}: ${error.message}`);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

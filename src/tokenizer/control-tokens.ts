@@ -18,19 +18,17 @@ export interface ControlTokens {
 /** Throws tokenizer/invalid when bos_token or eos_token is not text or not in the vocabulary. */
 export function findControlTokens(files: TokenizerFiles): ControlTokens {
   const { tokenizer, config } = files;
-  const template = templateTokens(tokenizer["post_processor"]);
+  const template = templateTokens(tokenizer.post_processor);
   const bos = tokenText(files, "bos_token") ?? template.first;
   const eos = tokenText(files, "eos_token");
-  const addBos = config["add_bos_token"];
-  const model = tokenizer["model"] as JsonObject;
-  const contents = [bos, eos, ...template.all, model["unk_token"], unknownPiece(model)];
-  const listed = config["added_tokens_decoder"];
+  const addBos = config.add_bos_token;
+  const model = tokenizer.model as JsonObject;
+  const contents = [bos, eos, ...template.all, model.unk_token, unknownPiece(model)];
+  const listed = config.added_tokens_decoder;
   const entries = [...files.added, ...(isObject(listed) ? Object.values(listed) : [])];
-  for (const entry of entries)
-    if (isObject(entry) && entry["special"] === true) contents.push(entry["content"]);
-  const extra = config["additional_special_tokens"];
-  if (Array.isArray(extra))
-    contents.push(...extra.map((token) => (isObject(token) ? token["content"] : token)));
+  for (const entry of entries) if (isObject(entry) && entry.special === true) contents.push(entry.content);
+  const extra = config.additional_special_tokens;
+  if (Array.isArray(extra)) contents.push(...extra.map((token) => (isObject(token) ? token.content : token)));
   return {
     contents: withSameIds(files, new Set(contents.filter((content) => typeof content === "string"))),
     bosId: idOf(files, "bos_token", bos),
@@ -43,7 +41,7 @@ export function findControlTokens(files: TokenizerFiles): ControlTokens {
 function tokenText(files: TokenizerFiles, key: "bos_token" | "eos_token"): string | null {
   const value = files.config[key];
   if (value === undefined || value === null) return null;
-  const content = isObject(value) ? value["content"] : value;
+  const content = isObject(value) ? value.content : value;
   if (typeof content === "string") return content;
   throw invalid(
     `${files.folder}/tokenizer_config.json: "${key}" is ${JSON.stringify(value)}, neither text nor {"content": text}.`,
@@ -84,7 +82,7 @@ function templateTokens(processor: unknown): { first: string | null; all: string
   }
   if (type === "TemplateProcessing" && Array.isArray(single)) {
     const tokens = single.map((item) =>
-      isObject(item) && isObject(item["SpecialToken"]) ? item["SpecialToken"]["id"] : null,
+      isObject(item) && isObject(item.SpecialToken) ? item.SpecialToken.id : null,
     );
     const first = tokens[0];
     return {

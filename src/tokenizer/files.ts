@@ -44,11 +44,11 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   }
   const config =
     (await readJsonObject(join(folder, "tokenizer_config.json"), "tokenizer/invalid", CURE)) ?? {};
-  const model = asObject(tokenizer["model"], `${path}: "model"`);
+  const model = asObject(tokenizer.model, `${path}: "model"`);
   const modelType = findModelType(model, path);
   const ids = modelType === "Unigram" ? readPieces(model, path) : readVocabulary(model, path);
   if (modelType === "BPE") checkBpe(model, ids, path);
-  const added = readAddedTokens(tokenizer["added_tokens"] ?? [], path);
+  const added = readAddedTokens(tokenizer.added_tokens ?? [], path);
   for (const { content, id } of added) ids.set(content, id);
   for (const step of ["normalizer", "pre_tokenizer", "decoder"])
     checkSteps(tokenizer[step], `${path}: "${step}"`);
@@ -90,7 +90,7 @@ function findModelType(model: JsonObject, path: string): ModelType {
 function readVocabulary(model: JsonObject, path: string): Map<string, number> {
   const ids = new Map<string, number>();
   const owners = new Map<number, string>();
-  for (const [token, id] of Object.entries(asObject(model["vocab"], `${path}: the model's "vocab"`))) {
+  for (const [token, id] of Object.entries(asObject(model.vocab, `${path}: the model's "vocab"`))) {
     checkId(id, token, path);
     const owner = owners.get(id);
     if (owner !== undefined)
@@ -104,7 +104,8 @@ function readVocabulary(model: JsonObject, path: string): Map<string, number> {
 
 function readPieces(model: JsonObject, path: string): Map<string, number> {
   const ids = new Map<string, number>();
-  asArray(model["vocab"], `${path}: the model's "vocab"`).forEach((piece, id) => {
+  const pieces = asArray(model.vocab, `${path}: the model's "vocab"`);
+  pieces.forEach((piece, id) => {
     if (!Array.isArray(piece) || typeof piece[0] !== "string" || typeof piece[1] !== "number") {
       throw invalid(
         `${path}: entry ${id} of the model's "vocab" is no pair of text and score but ${describe(piece)}.`,
@@ -112,11 +113,11 @@ function readPieces(model: JsonObject, path: string): Map<string, number> {
     }
     ids.set(piece[0], id);
   });
-  const unknown = model["unk_id"];
-  if (!Number.isInteger(unknown) || !((unknown as number) >= 0 && (unknown as number) < ids.size)) {
-    throw invalid(`${path}: "unk_id" ${describe(unknown)} is none of the ${ids.size} pieces.`);
+  const unknown = model.unk_id;
+  if (!Number.isInteger(unknown) || !((unknown as number) >= 0 && (unknown as number) < pieces.length)) {
+    throw invalid(`${path}: "unk_id" ${describe(unknown)} is none of the ${pieces.length} pieces.`);
   }
-  if (model["byte_fallback"] === true) {
+  if (model.byte_fallback === true) {
     throw invalid(`${path}: a Unigram model with "byte_fallback" is not supported.`);
   }
   return ids;
@@ -130,12 +131,12 @@ function checkId(id: unknown, token: string, path: string): asserts id is number
 }
 
 function checkBpe(model: JsonObject, ids: ReadonlyMap<string, number>, path: string): void {
-  if (model["continuing_subword_prefix"]) {
+  if (model.continuing_subword_prefix) {
     throw invalid(
-      `${path}: a BPE model with the "continuing_subword_prefix" ${describe(model["continuing_subword_prefix"])} is not supported.`,
+      `${path}: a BPE model with the "continuing_subword_prefix" ${describe(model.continuing_subword_prefix)} is not supported.`,
     );
   }
-  asArray(model["merges"], `${path}: the model's "merges"`).forEach((merge, rank) => {
+  asArray(model.merges, `${path}: the model's "merges"`).forEach((merge, rank) => {
     const parts: unknown = typeof merge === "string" ? merge.split(" ") : merge;
     const [left, right, ...rest] = Array.isArray(parts) ? parts : [];
     if (typeof left !== "string" || typeof right !== "string" || rest.length > 0) {
@@ -149,11 +150,11 @@ function checkBpe(model: JsonObject, ids: ReadonlyMap<string, number>, path: str
 
 function readAddedTokens(value: unknown, path: string): AddedTokenEntry[] {
   return asArray(value, `${path}: "added_tokens"`).map((entry, i) => {
-    const content = isObject(entry) ? entry["content"] : undefined;
+    const content = isObject(entry) ? entry.content : undefined;
     if (!isObject(entry) || typeof content !== "string" || content === "") {
       throw invalid(`${path}: added token ${i} has no text in "content": ${describe(entry)}.`);
     }
-    const id = entry["id"];
+    const id = entry.id;
     checkId(id, content, path);
     return { ...entry, id, content };
   });

@@ -34,7 +34,7 @@ function hiddenName(token: string): string {
 }
 
 function hideControlTokens(files: TokenizerFiles, control: ReadonlySet<string>): JsonObject {
-  const model = files.tokenizer["model"] as JsonObject;
+  const model = files.tokenizer.model as JsonObject;
   const name = (token: string) => (control.has(token) ? hiddenName(token) : token);
   const { vocab, unk_token, merges } = model;
   const renamed = Array.isArray(vocab)
@@ -84,9 +84,9 @@ function byteToken(byte: number): string {
 class WordLevel extends Model {
   constructor(model: JsonObject) {
     super(model);
-    this.tokens_to_ids = new Map(Object.entries(model["vocab"] as Record<string, number>));
+    this.tokens_to_ids = new Map(Object.entries(model.vocab as Record<string, number>));
     for (const [token, id] of this.tokens_to_ids) this.vocab[id] = token;
-    const unknown = model["unk_token"];
+    const unknown = model.unk_token;
     if (typeof unknown === "string" && this.tokens_to_ids.has(unknown)) this.unk_token = unknown;
   }
 

@@ -11,14 +11,14 @@ type Rewrite = (step: JsonObject, atStart: boolean) => JsonObject | null;
 const rewrites: Readonly<Record<string, Rewrite>> = {
   Prepend: (step, atStart) => (atStart ? step : null),
   Metaspace: (step, atStart) => ({ ...step, prepend_scheme: atStart ? prependScheme(step) : "never" }),
-  ByteLevel: (step, atStart) => ({ ...step, add_prefix_space: atStart && step["add_prefix_space"] === true }),
-  Digits: (step) => isolate(step["individual_digits"] === true ? "\\p{N}" : "\\p{N}+"),
+  ByteLevel: (step, atStart) => ({ ...step, add_prefix_space: atStart && step.add_prefix_space === true }),
+  Digits: (step) => isolate(step.individual_digits === true ? "\\p{N}" : "\\p{N}+"),
   Whitespace: () => ({ ...isolate("\\w+|[^\\w\\s]+"), invert: true }),
   Sequence: (step, atStart) => ({
     ...step,
-    ...(Array.isArray(step["normalizers"]) && { normalizers: rewriteAll(step["normalizers"], atStart) }),
-    ...(Array.isArray(step["pretokenizers"]) && {
-      pretokenizers: rewriteAll(step["pretokenizers"], atStart),
+    ...(Array.isArray(step.normalizers) && { normalizers: rewriteAll(step.normalizers, atStart) }),
+    ...(Array.isArray(step.pretokenizers) && {
+      pretokenizers: rewriteAll(step.pretokenizers, atStart),
     }),
   }),
 };
@@ -26,7 +26,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
 /** The step as the library must get it, or null when nothing is left to do. */
 export function rewriteStep(step: JsonObject | null, atStart: boolean): JsonObject | null {
   if (step === null) return null;
-  const rewrite = rewrites[step["type"] as string];
+  const rewrite = rewrites[step.type as string];
   return rewrite === undefined ? step : rewrite(step, atStart);
 }
 
@@ -41,5 +41,5 @@ function isolate(regex: string): JsonObject {
 
 /** Files from before `prepend_scheme` say `add_prefix_space`, which the library does not read. */
 function prependScheme(step: JsonObject): unknown {
-  return step["prepend_scheme"] ?? (step["add_prefix_space"] === false ? "never" : "always");
+  return step.prepend_scheme ?? (step.add_prefix_space === false ? "never" : "always");
 }

@@ -78,7 +78,7 @@ class FolderTokenizer implements TextTokenizer {
     this.fingerprint = fingerprint(files, control);
     const isControl = (token: string) => control.contents.has(token);
     this.#controlIds = new Set([...this.#tokens].flatMap(([id, token]) => (isControl(token) ? [id] : [])));
-    this.#isByteLevel = mentionsByteLevel(files.tokenizer["decoder"]);
+    this.#isByteLevel = mentionsByteLevel(files.tokenizer.decoder);
     const model = makeModel(files, control.contents);
     for (const [id, token] of this.#tokens) model.vocab[id] = token;
     this.#first = makePipeline(files, control, model, true);
@@ -159,7 +159,7 @@ function makePipeline(
     {
       normalizer: step("normalizer"),
       pre_tokenizer: step("pre_tokenizer"),
-      decoder: files.tokenizer["decoder"] ?? null,
+      decoder: files.tokenizer.decoder ?? null,
       post_processor: null,
       added_tokens: files.added.filter(({ content }) => !control.contents.has(content)),
       model: { type: "BPE", vocab: {}, merges: [] },
@@ -188,8 +188,8 @@ function failUnknown(text: string): never {
 
 function mentionsByteLevel(decoder: unknown): boolean {
   if (!isObject(decoder)) return false;
-  if (decoder["type"] === "ByteLevel") return true;
-  return Array.isArray(decoder["decoders"]) && decoder["decoders"].some(mentionsByteLevel);
+  if (decoder.type === "ByteLevel") return true;
+  return Array.isArray(decoder.decoders) && decoder.decoders.some(mentionsByteLevel);
 }
 
 function fingerprint(files: TokenizerFiles, { bosId, eosId, addBos }: ControlTokens): string {

@@ -96,7 +96,7 @@ async function findTensors(
 async function readWeightMap(folder: string): Promise<Map<string, string>> {
   const file = join(folder, INDEX);
   const index = await readJsonObject(file, "weights/index", "Download the file again.");
-  const weightMap = index?.["weight_map"];
+  const weightMap = index?.weight_map;
   if (!isObject(weightMap) || Object.keys(weightMap).length === 0) {
     throw damagedIndex(`${file} has no weight_map, which says in which file each tensor is.`);
   }

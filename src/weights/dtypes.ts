@@ -89,7 +89,8 @@ function widenBfloat16(stored: Uint16Array): Float32Array {
 }
 
 function widenFloat16(stored: Uint16Array): Float32Array {
-  const table = (float16Table ??= makeFloat16Table());
+  float16Table ??= makeFloat16Table();
+  const table = float16Table;
   const bits = new Uint32Array(stored.length);
   for (let i = 0; i < stored.length; i++) bits[i] = table[stored[i]!]!;
   return new Float32Array(bits.buffer);

@@ -63,7 +63,7 @@ test("Unigram: the best pieces by score, never the piece of a control token", as
 
 test("added tokens that are not special match inside text, as in Hugging Face's tokenizers", async () => {
   const added_tokens = [
-    ...(sentencePiece["added_tokens"] as object[]),
+    ...(sentencePiece.added_tokens as object[]),
     { id: 16, content: "<think>", special: false },
   ];
   const tokenizer = await tokenizerFrom({ ...sentencePiece, added_tokens });
@@ -103,7 +103,7 @@ test("BOS: from the config, from the template, or none; an object or text", asyn
   assert.deepEqual(await facts({ bos_token: "<s>", eos_token: "</s>" }), [1, 2, true]);
   assert.deepEqual(await facts({ bos_token: { content: "<s>" }, add_bos_token: false }), [1, null, false]);
   assert.deepEqual(await facts({ bos_token: "</s>" }), [2, null, false]);
-  const processors = [{ type: "ByteLevel" }, sentencePiece["post_processor"]];
+  const processors = [{ type: "ByteLevel" }, sentencePiece.post_processor];
   assert.deepEqual(await facts({}, { ...sentencePiece, post_processor: { type: "Sequence", processors } }), [
     1,
     null,
@@ -148,7 +148,7 @@ test("the fingerprint follows meaning: key order and spelling are free, vocabula
   const same = await tokenizerFrom(reversed, { bos_token: { content: "<s>" }, model_max_length: 5 });
   assert.equal(same.fingerprint, base);
   assert.match(base, /^[0-9a-f]{64}$/);
-  const model = { ...(sentencePiece["model"] as object), merges: ["a b"] };
+  const model = { ...(sentencePiece.model as object), merges: ["a b"] };
   assert.notEqual((await tokenizerFrom({ ...sentencePiece, model }, { bos_token: "<s>" })).fingerprint, base);
   assert.notEqual((await tokenizerFrom(sentencePiece, { bos_token: "</s>" })).fingerprint, base);
   assert.notEqual((await tokenizerFrom(sentencePiece, { add_bos_token: false })).fingerprint, base);

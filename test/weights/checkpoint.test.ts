@@ -21,7 +21,7 @@ test("a folder with model.safetensors", async () => {
   const folder = new URL("../../models/polyglot-5m", import.meta.url).pathname;
   const checkpoint = await openCheckpoint(folder);
   assert.equal(checkpoint.folder, folder);
-  assert.equal(checkpoint.config["model_type"], "llama");
+  assert.equal(checkpoint.config.model_type, "llama");
   assert.deepEqual(checkpoint.tensors.get("model.embed_tokens.weight")?.shape, [4096, 256]);
 });
 

@@ -50,7 +50,7 @@ test("F64 rounds to the nearest float", () => {
   fc.assert(
     fc.property(fc.array(fc.double()), (values) => {
       const floats = toFloat32(view(Float64Array.from(values)), "F64");
-      values.forEach((value, i) => assert.ok(Object.is(floats[i], Math.fround(value))));
+      assert.ok(values.every((value, i) => Object.is(floats[i], Math.fround(value))));
     }),
   );
 });

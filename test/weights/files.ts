@@ -21,7 +21,7 @@ export function safetensorsBytes(
 
 export function floatBytes(values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
-  values.forEach((value, i) => bytes.writeFloatLE(value, i * 4));
+  for (const [i, value] of values.entries()) bytes.writeFloatLE(value, i * 4);
   return bytes;
 }
 

@@ -4,8 +4,8 @@
  */
 import type { Feed, HostArray } from "../engine/engine.ts";
 import type { Architecture, ForwardShape } from "../models/architecture.ts";
-import { MASKED } from "../prompts/mask.ts";
-import { firstSeen, type Layout } from "./layout.ts";
+import { firstSeen, MASKED } from "../prompts/mask.ts";
+import type { Layout } from "./layout.ts";
 
 /** Vectors of tags by name: [length, width] each. */
 export type VectorsOf = (tag: string) => Float32Array;
@@ -63,7 +63,9 @@ function attentionBias(layouts: readonly Layout[], { batch, length, past }: Forw
   const keys = pastTotal + length;
   const bias = new Float32Array(batch * length * keys).fill(MASKED);
   layouts.forEach((layout, row) => {
-    const first = firstSeen(layout.query);
+    const { prompt, isolate } = layout.query;
+    const size = prompt.ids.length;
+    const first = firstSeen({ length: size, size, spans: prompt.spans, isolate });
     for (let i = 0; i < length; i++) {
       const at = (row * length + i) * keys;
       bias[at + pastTotal + i] = 0;

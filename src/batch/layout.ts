@@ -56,13 +56,3 @@ export function layOut(query: Query, reuse: Reuse): Layout {
   const past: Block[] = text.length ? [...spans, { kind: "text", origin: 0, positions: text }] : spans;
   return { query, past, fresh: runs.filter((p) => p >= query.cut) };
 }
-
-/**
- * Whether position `i` may attend to position `j` of the same prompt: causal, and an isolated span to itself
- * only. `spanStart[i]` is the first position that `i` sees.
- */
-export function firstSeen({ prompt, isolate }: Query): Int32Array {
-  const first = new Int32Array(prompt.ids.length);
-  for (const s of prompt.spans) if (isolate && s.isolate) first.fill(s.start, s.start, s.end);
-  return first;
-}

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { TagSpec } from "../prompts/bind.ts";
-import type { BaseFingerprint } from "./base.ts";
+import type { BaseFingerprint } from "../models/fingerprint.ts";
 
 /** A linear map of the base's last hidden state (after the final norm): outputs = weight . state + bias. */
 export interface Head {

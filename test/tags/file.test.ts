@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { baseFingerprint, requireBase } from "../../src/tags/base.ts";
+import { baseFingerprint } from "../../src/models/fingerprint.ts";
+import { requireBase } from "../../src/tags/base.ts";
 import { loadTag, saveTag } from "../../src/tags/file.ts";
 import { listTags, openTags, requireTag, requireUsedTags } from "../../src/tags/library.ts";
 import { type Tag, tagDigest, tagSpec } from "../../src/tags/tag.ts";

@@ -1,5 +1,5 @@
 /** Small valid tags for tests. */
-import { baseFingerprint } from "../../src/tags/base.ts";
+import { baseFingerprint } from "../../src/models/fingerprint.ts";
 import type { Tag } from "../../src/tags/tag.ts";
 
 export const sampleBase = baseFingerprint({

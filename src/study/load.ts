@@ -1,0 +1,154 @@
+/** Reads a study file: YAML, then the schema, then what the schema cannot see - that the names in it meet. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import type { z } from "zod";
+import { TagllmError } from "../errors.ts";
+import { parseTemplate } from "../prompts/template.ts";
+import { didYouMean, quote } from "../suggest.ts";
+import { type Study, type StudyStage, type StudyTask, studySchema } from "./schema.ts";
+
+export interface LoadedStudy {
+  /** With all defaults filled in and stages in the order in which they run. */
+  readonly study: Study;
+  readonly file: string;
+  /** Relative paths of the study are relative to this folder. */
+  readonly folder: string;
+  readonly text: string;
+  readonly sha256: string;
+}
+
+/** @throws study/missing, study/yaml, study/invalid, study/name, study/order and the template's own errors */
+export async function loadStudy(file: string): Promise<LoadedStudy> {
+  const path = resolve(file);
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    const what = cause.code === "EISDIR" ? `${path} is a folder, not a study file.` : `There is no study file ${path}.`;
+    throw new TagllmError("study/missing", what, "Give the path of a YAML study; docs/studies.md shows one.", { cause });
+  });
+  const study = parseStudy(text, path);
+  return {
+    study: { ...study, stages: orderStages(study, path) },
+    file: path,
+    folder: dirname(path),
+    text,
+    sha256: createHash("sha256").update(text).digest("hex"),
+  };
+}
+
+/** The study in a YAML text; `path` is for messages only. */
+export function parseStudy(text: string, path: string): Study {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
+  const broken = document.errors[0];
+  if (broken) {
+    throw new TagllmError("study/yaml", `${path} is not YAML: ${broken.message}`, "Mend the line that is marked.");
+  }
+  const parsed = studySchema.safeParse(document.toJS() ?? {});
+  if (!parsed.success) {
+    const place = (keys: readonly PropertyKey[]): string => {
+      const node = document.getIn(keys as (string | number)[], true) as { range?: [number, number, number] } | undefined;
+      const at = node?.range?.[0];
+      return at === undefined ? "" : ` (line ${lines.linePos(at).line})`;
+    };
+    const issues = parsed.error.issues.slice(0, 5).map((i) => describeIssue(i, place));
+    const more = parsed.error.issues.length - issues.length;
+    const problem = `${path} does not fit the study schema:\n${issues.map((i) => `  - ${i}`).join("\n")}\n`;
+    const cure = `Mend ${issues.length === 1 ? "it" : "them"}${more > 0 ? ` (and ${more} more)` : ""}; docs/studies.md lists every key.`;
+    throw new TagllmError("study/invalid", problem, cure);
+  }
+  checkNames(parsed.data, path);
+  return parsed.data;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, place: (keys: readonly PropertyKey[]) => string): string {
+  const where = issue.path.length ? issue.path.map(String).join(".") : "the study";
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map(quote).join(", ");
+    return `${where}${place([...issue.path, issue.keys[0] as string])}: unknown key${issue.keys.length > 1 ? "s" : ""} ${keys}`;
+  }
+  return `${where}${place(issue.path)}: ${issue.message}`;
+}
+
+function checkNames(study: Study, path: string): void {
+  for (const stage of study.stages) {
+    const at = `${path}: stage ${quote(stage.name)}`;
+    if (stage.rate !== undefined && stage.learningRate !== undefined) {
+      throw new TagllmError("study/invalid", `${at} sets both rate and learningRate.`, "Keep one of them.");
+    }
+    for (const tag of stage.train) requireName(tag, Object.keys(study.tags), `${at} trains the tag`, "tags");
+    for (const task of stage.tasks) checkTask(study, stage, task, at);
+  }
+}
+
+function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string): void {
+  requireName(task.data, Object.keys(study.data), `${at} reads the data`, "data sources");
+  const used = parseTemplate(task.template).pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : []));
+  for (const tag of used) requireName(tag, Object.keys(study.tags), `${at} uses the tag`, "tags");
+  const functionTag = used.find((tag) => study.tags[tag]?.kind === "function");
+  if (functionTag && !task.target) {
+    throw new TagllmError(
+      "study/invalid",
+      `${at}: the template ends in the function tag <${functionTag}>, but the task has no target.`,
+      "Say which field it is to predict: target: NAME.",
+    );
+  }
+  if (!functionTag && task.target) {
+    const problem = `${at} has the target ${quote(String(task.target))}, but its template has no function tag.`;
+    throw new TagllmError("study/invalid", problem, "End the template with a function tag, or drop the target.");
+  }
+  if (!used.some((tag) => stage.train.includes(tag))) {
+    const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(task.template)} uses none of them.`;
+    throw new TagllmError("study/invalid", problem, "Use the tag in the template, or train another one.");
+  }
+}
+
+function requireName(name: string, known: readonly string[], what: string, kind: string): void {
+  if (known.includes(name)) return;
+  const problem = `${what} ${quote(name)}, which the study does not define.`;
+  throw new TagllmError("study/name", problem, didYouMean(name, known, kind));
+}
+
+/** Stages so that each comes after all it waits for; without `after` a stage waits for the one above it. */
+function orderStages(study: Study, path: string): StudyStage[] {
+  const names = study.stages.map((s) => s.name);
+  const twice = names.find((n, i) => names.indexOf(n) !== i);
+  if (twice) {
+    throw new TagllmError("study/order", `${path} has two stages called ${quote(twice)}.`, "Rename one of them.");
+  }
+  const waits = new Map(study.stages.map((s, i) => [s.name, s.after ?? names.slice(Math.max(0, i - 1), i)]));
+  for (const [stage, after] of waits) {
+    for (const name of after) requireName(name, names, `${path}: stage ${quote(stage)} comes after`, "stages");
+  }
+  const ordered: StudyStage[] = [];
+  const done = new Set<string>();
+  while (ordered.length < study.stages.length) {
+    const next = study.stages.find((s) => !done.has(s.name) && waits.get(s.name)?.every((n) => done.has(n)));
+    if (!next) {
+      const circle = names.filter((n) => !done.has(n)).join(", ");
+      throw new TagllmError("study/order", `${path}: the stages ${circle} wait for each other.`, "Break the circle.");
+    }
+    ordered.push(next);
+    done.add(next.name);
+  }
+  requireTrainedBefore(study, ordered, path);
+  return ordered;
+}
+
+/** A tag that a stage uses without training it must come from an earlier stage or from a file. */
+function requireTrainedBefore(study: Study, stages: readonly StudyStage[], path: string): void {
+  const ready = new Set(Object.entries(study.tags).flatMap(([name, tag]) => (tag.from ? [name] : [])));
+  for (const stage of stages) {
+    for (const name of stage.train) ready.add(name);
+    for (const task of stage.tasks) {
+      for (const piece of parseTemplate(task.template).pieces) {
+        if (piece.kind !== "tag" || ready.has(piece.name)) continue;
+        throw new TagllmError(
+          "study/order",
+          `${path}: stage ${quote(stage.name)} uses <${piece.name}>, which nothing has trained before it.`,
+          `Add a stage that trains ${piece.name} before it, train it here, or give tags.${piece.name}.from a tag file.`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The study file: one zod schema gives validation, defaults, the JSON Schema for editors and the reference in
+ * the docs. A study says what data, which tags, and in which order they are learned; how much of each is
+ * decided by defaults that a run writes out in full.
+ */
+import { z } from "zod";
+
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a letter, then letters, digits, '_', '.' or '-'");
+const count = z.number().int().positive();
+const amount = z
+  .number()
+  .positive()
+  .describe("A share below 1, or a number of rows from 1 on");
+
+const split = z
+  .strictObject({
+    by: z
+      .union([z.literal("row"), z.strictObject({ group: z.array(z.string()).min(1) })])
+      .default("row")
+      .describe("`row`, or the fields whose equal values must stay on one side"),
+    fold: z
+      .strictObject({
+        column: z.string(),
+        test: z.array(z.string()).min(1),
+        validation: z.array(z.string()).optional(),
+      })
+      .optional()
+      .describe("A column that says on which side a row is; what it leaves open is split by `by`"),
+    test: amount.default(0.1),
+    validation: amount.default(0.1),
+    seed: z.number().int().default(0).describe("Of the split; the same for all seeds of the study"),
+  })
+  .describe("How rows are divided into train, validation and test");
+
+const dataSource = z.strictObject({
+  file: z.string().describe("Path, relative to the study file"),
+  format: z.enum(["csv", "tsv", "jsonl", "text"]).optional().describe("Default: by the file's ending"),
+  rows: z
+    .strictObject({ from: z.number().int().min(0).optional(), to: count.optional() })
+    .optional()
+    .describe("0-based data rows [from, to)"),
+  columns: z.record(z.string(), z.string()).optional().describe("field: column"),
+  split: split.prefault({}),
+});
+
+const init = z
+  .strictObject({
+    from: z.enum(["mean", "vocabulary", "text"]).default("mean"),
+    text: z.string().optional().describe("With from: text"),
+    noise: z.number().min(0).default(0).describe("Norm of the noise, in units of the mean embedding row"),
+  })
+  .describe("First values of the vectors");
+
+const domainTag = z.strictObject({
+  kind: z.literal("domain"),
+  length: count.max(1024).default(10).describe("Vectors, p"),
+  splitCharacters: z.boolean().default(false).describe("Every character of the field that follows is a token"),
+  isolate: z.boolean().default(true).describe("Spans of this domain see only themselves where a prompt isolates"),
+  init: init.prefault({}),
+  from: z.string().optional().describe("A tag file to start from"),
+});
+
+const functionTag = z.strictObject({
+  kind: z.literal("function"),
+  length: count.max(1024).default(10).describe("Vectors, p"),
+  answer: z.enum(["number", "text"]).describe("`number`: a head on the last hidden state; `text`: tokens"),
+  init: init.prefault({}),
+  from: z.string().optional().describe("A tag file to start from"),
+});
+
+const task = z.strictObject({
+  data: z.string().describe("Name of a source under `data`"),
+  template: z.string().describe("The prompt: <Tag>, {field}, literal text; \\< \\> \\{ \\} for the characters"),
+  target: z.union([z.string(), z.array(z.string()).min(1)]).optional().describe("Field or fields to predict"),
+  isolate: z.boolean().optional().describe("Isolate domain spans; default: yes for numbers, no for text answers"),
+  bos: z.boolean().optional().describe("Begin with BOS; default: no in domain stages, else as the tokenizer says"),
+  effects: z.array(z.string()).optional().describe("Fields whose additive means are a baseline (drug, protein)"),
+});
+
+const stage = z.strictObject({
+  name,
+  after: z.array(name).optional().describe("Stages that must end first; default: the one above"),
+  train: z.array(name).min(1).describe("Tags that this stage trains"),
+  tasks: z.array(task).min(1),
+  steps: count.default(400),
+  batch: count.default(32).describe("Examples of one optimizer step"),
+  rate: z
+    .number()
+    .positive()
+    .optional()
+    .describe("Learning rate in units of the root mean square of the base's embedding table"),
+  learningRate: z.number().positive().optional().describe("Learning rate as it is; instead of `rate`"),
+  warmup: z.number().min(0).max(1).default(0.03).describe("Share of the steps"),
+  clip: z.number().positive().default(1).describe("Largest norm of the gradient"),
+  weightDecay: z.number().min(0).default(0),
+  lambda: z.number().positive().default(0.1).describe("Weight of the domain loss while domain tags are enriched"),
+  validateEvery: count.optional().describe("Steps between validations; default: ten in a stage"),
+  head: z
+    .strictObject({
+      fit: z
+        .enum(["ridge", "gradient"])
+        .default("ridge")
+        .describe("`ridge`: solved in closed form; `gradient`: trained with the tag, as in the paper"),
+      solveEvery: count.default(50).describe("Steps between closed-form solutions"),
+      solveRows: count.default(2000).describe("Training rows of a solution on the way; the last one takes all"),
+      rate: z.number().min(0).default(1).describe("Learning rate of the head as a multiple of the vectors'"),
+      penalties: z
+        .array(z.number().min(0))
+        .min(1)
+        .default([0.1, 1, 10, 100, 1000])
+        .describe("Ridge penalties; validation chooses"),
+    })
+    .prefault({}),
+});
+
+export const studySchema = z.strictObject({
+  name,
+  about: z.string().optional(),
+  base: z.string().optional().describe("Checkpoint folder; default: polyglot-5m, which ships with tagllm"),
+  seeds: z.array(z.number().int().min(0)).min(1).default([1]).describe("One run of all stages per seed"),
+  data: z.record(name, dataSource),
+  tags: z.record(name, z.discriminatedUnion("kind", [domainTag, functionTag])),
+  stages: z.array(stage).min(1),
+  maxTokens: count.optional().describe("Longest prompt; default: what the base can hold"),
+  tokensPerRun: count.default(1024).describe("New tokens of one run of the engine"),
+  memory: z.number().positive().default(6).describe("GB of keys and values that may be stored"),
+});
+
+export type Study = z.infer<typeof studySchema>;
+export type StudyStage = Study["stages"][number];
+export type StudyTask = StudyStage["tasks"][number];
+export type StudyTag = Study["tags"][string];
+export type StudySource = Study["data"][string];

@@ -1,0 +1,91 @@
+/**
+ * What is learned: examples with a loss. A task is one data set under one template; several tasks may train
+ * the same tags (multi-task). Examples are prompts, ready to run.
+ */
+import type { Query } from "../batch/layout.ts";
+import type { HeadValues, Label, Runner } from "../batch/runner.ts";
+
+export interface TextExample {
+  readonly query: Query;
+  readonly labels: readonly Label[];
+}
+
+export interface HeadExample {
+  readonly query: Query;
+  /** Standardised, one per output of the head. */
+  readonly target: readonly number[];
+}
+
+interface TaskOf<Kind extends string, Example> {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly train: readonly Example[];
+  readonly validation: readonly Example[];
+  /**
+   * Enrichment: texts of the domains whose tags are trained along, for training example i; their loss is
+   * added with the weight lambda.
+   */
+  readonly domainTexts?: (i: number) => readonly TextExample[];
+}
+
+export type TextTask = TaskOf<"text", TextExample>;
+export type HeadTask = TaskOf<"head", HeadExample>;
+export type Task = TextTask | HeadTask;
+
+/** The read-out of a head: the last vector of the function tag. */
+export function readout({ prompt }: Query): number {
+  if (prompt.readout === null) throw new Error("a prompt without a function tag has no read-out");
+  return prompt.readout;
+}
+
+/** Mean nats a label over the examples, and their number. */
+export async function meanTextLoss(
+  runner: Runner,
+  examples: readonly TextExample[],
+): Promise<{ loss: number; labels: number }> {
+  const losses = await runner.nll(
+    examples.map((e) => e.query),
+    examples.map((e) => e.labels),
+  );
+  let [sum, labels] = [0, 0];
+  for (const row of losses) {
+    for (const nll of row) sum += nll;
+    labels += row.length;
+  }
+  return { loss: sum / labels, labels };
+}
+
+/** Predictions of a head at the examples' read-outs, [n, outputs], in standardised units. */
+export async function headPredictions(
+  runner: Runner,
+  queries: readonly Query[],
+  head: HeadValues,
+): Promise<Float32Array> {
+  return applyHead(await runner.hidden(queries, readout), head);
+}
+
+/** [n, width] -> [n, outputs] */
+export function applyHead(hidden: Float32Array, { weight, bias, outputs }: HeadValues): Float32Array {
+  const width = weight.length / outputs;
+  const out = new Float32Array((hidden.length / width) * outputs);
+  for (let i = 0; i < out.length; i++) {
+    const [row, output] = [Math.floor(i / outputs), i % outputs];
+    let sum = bias[output] as number;
+    for (let k = 0; k < width; k++) {
+      sum += (hidden[row * width + k] as number) * (weight[output * width + k] as number);
+    }
+    out[i] = sum;
+  }
+  return out;
+}
+
+/** Mean squared error of standardised targets. */
+export function meanSquaredError(predictions: Float32Array, examples: readonly HeadExample[]): number {
+  const outputs = predictions.length / examples.length;
+  let sum = 0;
+  for (let i = 0; i < predictions.length; i++) {
+    const target = (examples[Math.floor(i / outputs)] as HeadExample).target[i % outputs] as number;
+    sum += ((predictions[i] as number) - target) ** 2;
+  }
+  return sum / predictions.length;
+}

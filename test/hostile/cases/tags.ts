@@ -1,7 +1,7 @@
 /** Files made to pass as tags. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { baseFingerprint } from "../../../src/tags/base.ts";
+import { baseFingerprint } from "../../../src/models/fingerprint.ts";
 import { loadTag, saveTag } from "../../../src/tags/file.ts";
 import { openTags, requireBase, requireTag } from "../../../src/tags/library.ts";
 import { encodeMetadata } from "../../../src/tags/metadata.ts";

@@ -1,87 +1,133 @@
 /**
- * CSV and TSV through DuckDB: every value as text, in the order of the file.
- * DuckDB runs locked: one thread, no extensions, no file but the one that is read. Nothing is guessed from the
- * content (no type, delimiter or header detection).
+ * CSV and TSV (RFC 4180) -> records of text, with every fault named by its line.
+ * Nothing is guessed from the content (no type, delimiter or header detection) and nothing is dropped.
+ * It is written by hand because DuckDB's reader refuses files in use (AqSolDB: text after a closing quote) or,
+ * when lenient, silently cuts such values, merges rows after an open quote and drops surplus fields.
  */
 import { TagllmError } from "../errors.ts";
-import { checkCsv } from "./csv-check.ts";
+import { quote } from "../suggest.ts";
 import type { DataFile } from "./file.ts";
 
-/** Records of a file as text, the header apart. Records with nothing in them are left out. */
+/** Records of a file as text, the header apart. */
 export interface Records {
   header: string[];
   rows: string[][];
+  /** Lines with a value that starts with a closed quote and goes on; such a value is kept as written. */
+  looseQuotes: number[];
 }
 
 /**
- * Reads a whole file whose first record names the columns.
- * Errors: data/ragged, data/quote, data/line-ends, data/unreadable.
+ * Reads a whole file whose first record names the columns. Blank lines are not records; blanks around quotes are
+ * allowed; \n, \r\n and \r end lines.
+ * Errors: data/ragged, data/quote.
  */
-export async function readCsv(file: DataFile, delimiter: "," | "\t"): Promise<Records> {
-  const shape = checkCsv(file.path, file.content, delimiter.charCodeAt(0));
-  if (shape.records === 0) return { header: [], rows: [] };
-  const options = [
-    "auto_detect = false",
-    "header = false",
-    `delim = ${literal(delimiter)}`,
-    "quote = '\"'",
-    "escape = '\"'",
-    `new_line = ${literal(JSON.stringify(shape.newline).slice(1, -1))}`,
-    `max_line_size = ${Math.max(shape.longest + 2, 2_000_000)}`,
-    "compression = 'none'",
-    "parallel = false",
-    `columns = {${Array.from({ length: shape.columns }, (_, i) => `'c${i}': 'VARCHAR'`).join(", ")}}`,
-  ];
-  const records = await query(file.path, (path) => `SELECT * FROM read_csv(${path}, ${options.join(", ")})`);
-  const expected = shape.records + (shape.columns === 1 ? shape.blankLines : 0);
-  if (records.length !== expected) {
-    throw unreadable(file.path, `DuckDB found ${records.length} records, a plain count ${expected}`);
+export function readCsv(file: DataFile, delimiter: "," | "\t"): Records {
+  const reader = new CsvReader(file, delimiter);
+  const header = reader.next() ?? [];
+  const rows: string[][] = [];
+  for (let row = reader.next(); row !== null; row = reader.next()) {
+    if (row.length !== header.length) throw reader.ragged(row, header.length);
+    rows.push(row);
   }
-  const filled = shape.columns === 1 ? records.filter(([value]) => value !== "") : records;
-  const [header = [], ...rows] = filled;
-  return { header, rows };
+  return { header, rows, looseQuotes: reader.looseQuotes };
 }
 
-async function query(path: string, sql: (pathLiteral: string) => string): Promise<string[][]> {
-  const { DuckDBInstance } = await import("@duckdb/node-api");
-  const instance = await DuckDBInstance.create(":memory:", {
-    threads: "1",
-    autoinstall_known_extensions: "false",
-    autoload_known_extensions: "false",
-    allow_community_extensions: "false",
-  });
-  const connection = await instance.connect();
-  try {
-    const pattern = withoutWildcards(path);
-    await connection.run(`SET allowed_paths = [${literal(path)}, ${literal(pattern)}]`);
-    await connection.run("SET enable_external_access = false");
-    await connection.run("SET lock_configuration = true");
-    const result = await connection.run(sql(literal(pattern)));
-    const rows = await result.getRows();
-    return rows.map((row) => row.map((value) => (value === null ? "" : String(value))));
-  } catch (cause) {
-    const [reason] = String((cause as Error).message).split("\nPossible");
-    throw unreadable(path, reason!.slice(0, 300), cause);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
+class CsvReader {
+  readonly looseQuotes: number[] = [];
+  private readonly path: string;
+  private readonly text: string;
+  private readonly delimiter: string;
+  private at = 0;
+  /** Lines count from 1. */
+  private line = 1;
+  private recordLine = 1;
+
+  constructor(file: DataFile, delimiter: string) {
+    this.path = file.path;
+    this.text = new TextDecoder("utf-8").decode(file.content);
+    this.delimiter = delimiter;
+  }
+
+  /** The next record, or null at the end of the file. */
+  next(): string[] | null {
+    while (this.atLineEnd()) this.passLineEnd();
+    if (this.done) return null;
+    this.recordLine = this.line;
+    const fields = [this.field()];
+    while (this.text[this.at] === this.delimiter) {
+      this.at++;
+      fields.push(this.field());
+    }
+    if (!this.done) this.passLineEnd();
+    return fields;
+  }
+
+  ragged(row: string[], expected: number): TagllmError {
+    const fields = `${row.length} field${row.length === 1 ? "" : "s"}`;
+    return new TagllmError(
+      "data/ragged",
+      `${this.path}, line ${this.recordLine} has ${fields} where the header has ${expected}: ${quote(row.join(this.delimiter))}.`,
+      "Correct that line (a value that holds the delimiter needs quotes), or set the format if the delimiter is another.",
+    );
+  }
+
+  private field(): string {
+    const start = this.at;
+    this.passBlanks();
+    if (this.text[this.at] === '"') return this.quoted(start);
+    this.passToFieldEnd();
+    return this.text.slice(start, this.at);
+  }
+
+  private quoted(start: number): string {
+    const opened = this.line;
+    const from = ++this.at;
+    let close = this.text.indexOf('"', from);
+    while (close >= 0 && this.text[close + 1] === '"') close = this.text.indexOf('"', close + 2);
+    if (close < 0) throw this.badQuote(opened, start, "opens a quote that is never closed");
+    const value = this.text.slice(from, close);
+    this.at = close + 1;
+    this.line += value.match(lineEnds)?.length ?? 0;
+    this.passBlanks();
+    if (this.atFieldEnd()) return value.replaceAll('""', '"');
+    if (this.line > opened) throw this.badQuote(opened, start, "opens a quote that ends on a later line in the middle of a value");
+    this.looseQuotes.push(this.line);
+    this.passToFieldEnd();
+    return this.text.slice(start, this.at);
+  }
+
+  private badQuote(line: number, start: number, what: string): TagllmError {
+    return new TagllmError(
+      "data/quote",
+      `${this.path}, line ${line} ${what}: ${quote(this.text.slice(start, start + 200))}.`,
+      'Close the quote; to write a quote inside a value, put the value in quotes and the quote twice ("").',
+    );
+  }
+
+  private get done(): boolean {
+    return this.at >= this.text.length;
+  }
+
+  private passBlanks(): void {
+    while (this.text[this.at] === " ") this.at++;
+  }
+
+  private passToFieldEnd(): void {
+    while (!this.atFieldEnd()) this.at++;
+  }
+
+  private atFieldEnd(): boolean {
+    return this.done || this.text[this.at] === this.delimiter || this.atLineEnd();
+  }
+
+  private atLineEnd(): boolean {
+    return this.text[this.at] === "\n" || this.text[this.at] === "\r";
+  }
+
+  private passLineEnd(): void {
+    this.at += this.text.startsWith("\r\n", this.at) ? 2 : 1;
+    this.line++;
   }
 }
 
-/** DuckDB takes `*`, `?` and `[` in a path for wildcards unless they stand in brackets. */
-function withoutWildcards(path: string): string {
-  return path.replace(/[*?[]/g, "[$&]");
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-function unreadable(path: string, reason: string, cause?: unknown): TagllmError {
-  return new TagllmError(
-    "data/unreadable",
-    `${path} cannot be read as a table: ${reason}.`,
-    "Save it again as plain CSV (RFC 4180) or as JSON lines.",
-    { cause },
-  );
-}
+export const lineEnds = /\r\n|\n|\r/g;

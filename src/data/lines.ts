@@ -4,12 +4,12 @@
  */
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
-import type { Records } from "./csv.ts";
+import { lineEnds, type Records } from "./csv.ts";
 import type { DataFile } from "./file.ts";
 
 /** One field named `text`; row i is line i + 1, blank lines included, so that line-aligned files stay aligned. */
 export function readTextLines(file: DataFile): Records {
-  return { header: ["text"], rows: linesOf(file).map((line) => [line]) };
+  return { header: ["text"], rows: linesOf(file).map((line) => [line]), looseQuotes: [] };
 }
 
 /**
@@ -31,12 +31,12 @@ export function readJsonLines(file: DataFile): Records {
     objects.push(row);
   }
   const header = [...columns.keys()];
-  return { header, rows: objects.map((row) => header.map((key) => row.get(key) ?? "")) };
+  return { header, rows: objects.map((row) => header.map((key) => row.get(key) ?? "")), looseQuotes: [] };
 }
 
 function linesOf(file: DataFile): string[] {
   const text = new TextDecoder("utf-8").decode(file.content);
-  const lines = text.split(/\r\n|\n|\r/);
+  const lines = text.split(lineEnds);
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }

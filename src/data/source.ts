@@ -31,19 +31,21 @@ export interface Table {
   rowNumbers: Int32Array;
   /** How many values had blanks around them, which were cut off. */
   trimmed: number;
+  /** Lines with a value that starts with a closed quote and goes on (`"a" b`); it is kept as written. */
+  looseQuotes: number[];
   files: FileRecord[];
 }
 
 /**
  * Reads a file into memory, in the order of the file.
  * Errors: data/missing, data/not-a-file, data/unreadable, data/too-large, data/empty, data/binary, data/format,
- * data/ragged, data/quote, data/line-ends, data/json, data/column, data/duplicate-column, data/rows.
+ * data/ragged, data/quote, data/json, data/column, data/duplicate-column, data/rows.
  */
 export async function readRows(source: SourceSpec): Promise<Table> {
   const path = resolve(source.file);
   const format = source.format ?? formatOf(path);
   const file = await readDataFile(path);
-  const records = await readRecords(file, format);
+  const records = readRecords(file, format);
   const header = columnNames(path, records.header);
   const fields = fieldsOf(path, header, source.columns ?? {});
   if (records.rows.length === 0) {
@@ -68,6 +70,7 @@ export async function readRows(source: SourceSpec): Promise<Table> {
     rows,
     rowNumbers: Int32Array.from(rows, (_, i) => from + i),
     trimmed,
+    looseQuotes: records.looseQuotes,
     files: [{ path, sha256, bytes }],
   };
 }
@@ -92,7 +95,7 @@ function formatOf(path: string): DataFormat {
   );
 }
 
-function readRecords(file: DataFile, format: DataFormat): Records | Promise<Records> {
+function readRecords(file: DataFile, format: DataFormat): Records {
   switch (format) {
     case "csv":
       return readCsv(file, ",");

@@ -85,13 +85,13 @@ test("names that are patterns or code elsewhere are just names", async () => {
   assert.equal(header.rows[0]!["__proto__"], "3");
 });
 
-test("a field longer than DuckDB's own limit for a line", async () => {
+test("a field of four million characters", async () => {
   const long = "ACDE".repeat(1_000_000);
   const { rows } = await readRows({ file: file("long.csv", `id,sequence\n1,${long}\n2,"${long}"\n`) });
   assert.ok(rows.every((row) => row["sequence"] === long));
 });
 
-test("the order of the file is kept over many of DuckDB's chunks", async () => {
+test("the order of the file is kept over many rows", async () => {
   const lines = Array.from({ length: 30_000 }, (_, i) => `${i},"v ${i}"`);
   const { rows } = await readRows({ file: file("many.csv", `i,v\n${lines.join("\n")}`) });
   assert.equal(rows.length, 30_000);
@@ -114,13 +114,23 @@ test("property: a table written by RFC 4180 comes back", async () => {
       const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
       const lines = [header, ...rows].map((row) => row.map(cell).join(delimiter));
       const path = file("property.dat", lines.join(newline) + (last ? newline : ""));
-      const kept = rows.map((row) => row.map((text) => text.trim())).filter((_, i) => rows[i]!.length > 1 || rows[i]![0] !== "");
-      if (kept.length === 0) return;
+      const kept = rows.map((row) => row.map((text) => text.trim()));
       const table = await readRows({ file: path, format: delimiter === "," ? "csv" : "tsv" });
       assert.deepEqual(table.rows.map((row) => header.map((name) => row[name])), kept);
     }),
     { numRuns: 150 },
   );
+});
+
+test("a value that goes on after a closing quote is kept as written and its line is told", async () => {
+  const path = file("loose.tsv", 'name\ty\n"a"\t1\n"a \\\\"\\""\t2\n"x" is "y".\t3\n');
+  const table = await readRows({ file: path });
+  assert.deepEqual(table.rows, [
+    { name: "a", y: "1" },
+    { name: '"a \\\\"\\""', y: "2" },
+    { name: '"x" is "y".', y: "3" },
+  ]);
+  assert.deepEqual(table.looseQuotes, [3, 4]);
 });
 
 test("property: any short text is a table or a named error, never another failure", async () => {
@@ -133,7 +143,6 @@ test("property: any short text is a table or a named error, never another failur
         assert.ok(rows.every((row) => columns.every((column) => typeof row[column] === "string")));
       } catch (error) {
         assert.ok(error instanceof TagllmError, String(error));
-        assert.notEqual(error.code, "data/unreadable", `${JSON.stringify(text)}: ${error.message}`);
       }
     }),
     { numRuns: 300 },

@@ -1,0 +1,73 @@
+/**
+ * Which folder of src may import which, as one list; `npm run docs` writes it into biome.json as lint rules.
+ * A folder may import the folders below it and never one above it, so the sentence in docs/glossary.md
+ * (rows -> prompt -> ids and vectors -> graph -> engine -> loss -> tag) can be read in one direction.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+
+/** From the top down. Beside them stand errors.ts, suggest.ts and json-file.ts, which import no folder. */
+export const folders = [
+  "cli",
+  "study",
+  "train",
+  "batch",
+  "evaluate",
+  "tags",
+  "prompts",
+  "data",
+  "demo",
+  "models",
+  "engine",
+  "graph",
+  "tokenizer",
+  "weights",
+] as const;
+
+const ownerOfRuntime = "engine";
+
+interface Restriction {
+  includes: string[];
+  linter: { rules: { style: { noRestrictedImports: { level: "error"; options: object } } } };
+}
+
+/** Biome's `overrides`: one rule per folder, one for the files beside them, one for the library's entry. */
+export function restrictions(): Restriction[] {
+  const rules = folders.map((folder, index) => {
+    const above = folders.slice(0, index);
+    const forbidden = [...above.flatMap((name) => [`../${name}/**`, `../../${name}/**`]), "../index.ts"];
+    const message = `src/${folder} may import only what is below it: ${below(index)}.`;
+    return restriction(`src/${folder}/**`, forbidden, message, folder !== ownerOfRuntime);
+  });
+  const beside = restriction(
+    "src/*.ts",
+    ["./*/**"],
+    "Files beside the folders of src import none of them.",
+    true,
+  );
+  beside.includes.push("!src/index.ts");
+  return [
+    ...rules,
+    beside,
+    restriction("src/index.ts", ["./cli/**"], "The library has no command line.", true),
+  ];
+}
+
+function below(index: number): string {
+  return [...folders.slice(index + 1), "errors.ts, suggest.ts, json-file.ts"].join(", ");
+}
+
+function restriction(includes: string, group: string[], message: string, hideRuntime: boolean): Restriction {
+  const paths = { "onnxruntime-node": "Only src/engine knows which runtime there is." };
+  const options = { ...(hideRuntime && { paths }), patterns: [{ group, message }] };
+  return {
+    includes: [includes],
+    linter: { rules: { style: { noRestrictedImports: { level: "error", options } } } },
+  };
+}
+
+/** Puts the rules into a Biome configuration and leaves the rest of it as it is. */
+export async function writeRestrictions(file: string): Promise<void> {
+  const configuration = JSON.parse(await readFile(file, "utf8")) as object;
+  const text = JSON.stringify({ ...configuration, overrides: restrictions() }, null, 2);
+  await writeFile(file, `${text}\n`);
+}

@@ -90,7 +90,8 @@ class CsvReader {
     this.line += value.match(lineEnds)?.length ?? 0;
     this.passBlanks();
     if (this.atFieldEnd()) return value.replaceAll('""', '"');
-    if (this.line > opened) throw this.badQuote(opened, start, "opens a quote that ends on a later line in the middle of a value");
+    if (this.line > opened)
+      throw this.badQuote(opened, start, "opens a quote that ends on a later line in the middle of a value");
     this.looseQuotes.push(this.line);
     this.passToFieldEnd();
     return this.text.slice(start, this.at);

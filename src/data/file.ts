@@ -67,15 +67,24 @@ async function look(path: string): Promise<Stats> {
 
 function unreadable(path: string, cause: unknown): TagllmError {
   const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  return new TagllmError("data/unreadable", `${quote(path)} cannot be read (${reason}).`, "Check the path and your rights to it.", {
-    cause,
-  });
+  return new TagllmError(
+    "data/unreadable",
+    `${quote(path)} cannot be read (${reason}).`,
+    "Check the path and your rights to it.",
+    {
+      cause,
+    },
+  );
 }
 
 function refuseBinary(path: string, content: Buffer): void {
   const zero = content.indexOf(0);
   const problem =
-    zero >= 0 ? `${path} has a zero byte at offset ${zero}` : isUtf8(content) ? null : `${path} is not UTF-8 text`;
+    zero >= 0
+      ? `${path} has a zero byte at offset ${zero}`
+      : isUtf8(content)
+        ? null
+        : `${path} is not UTF-8 text`;
   if (problem === null) return;
   throw new TagllmError(
     "data/binary",

@@ -46,9 +46,14 @@ function parseObject(line: string, place: string): Record<string, unknown> {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new TagllmError("data/json", `${place} is not JSON: ${quote(line)}.`, "Write one JSON object on each line.", {
-      cause,
-    });
+    throw new TagllmError(
+      "data/json",
+      `${place} is not JSON: ${quote(line)}.`,
+      "Write one JSON object on each line.",
+      {
+        cause,
+      },
+    );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TagllmError(

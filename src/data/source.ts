@@ -6,22 +6,27 @@
 import { extname, resolve } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { didYouMean, quote } from "../suggest.ts";
-import { readCsv, type Records } from "./csv.ts";
+import { type Records, readCsv } from "./csv.ts";
 import { type DataFile, type FileRecord, readDataFile } from "./file.ts";
 import { readJsonLines, readTextLines } from "./lines.ts";
 
 export const dataFormats = ["csv", "tsv", "jsonl", "text"] as const;
 export type DataFormat = (typeof dataFormats)[number];
 
+export interface RowRange {
+  from?: number | undefined;
+  to?: number | undefined;
+}
+
 export interface SourceSpec {
   /** Path of the file, relative to the working folder or absolute. */
   file: string;
   /** By default what the extension says: .csv, .tsv and .tab, .jsonl and .ndjson, .txt. */
-  format?: DataFormat;
+  format?: DataFormat | undefined;
   /** Data rows [from, to), 0-based; the header and blank lines are not data rows. */
-  rows?: { from?: number; to?: number };
+  rows?: RowRange | undefined;
   /** Fields by another name: { field: column of the file }. Columns not named here keep their own name. */
-  columns?: Record<string, string>;
+  columns?: Record<string, string> | undefined;
 }
 
 export interface Table {
@@ -147,9 +152,10 @@ function refuseDuplicates(names: string[], start: string, cure: string): void {
   }
 }
 
-function rowRange(path: string, total: number, wanted: { from?: number; to?: number }): { from: number; to: number } {
+function rowRange(path: string, total: number, wanted: RowRange): { from: number; to: number } {
   const { from = 0, to = total } = wanted;
-  if (Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= total) return { from, to };
+  if (Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= total)
+    return { from, to };
   throw new TagllmError(
     "data/rows",
     `Rows [${from}, ${to}) cannot be taken from the ${total} data rows of ${path}.`,

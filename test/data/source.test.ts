@@ -42,18 +42,27 @@ test("tsv: quoted tabs, unquoted commas; .tab means tsv", async () => {
 });
 
 test("jsonl: keys of all rows, numbers and nested values as text", async () => {
-  const path = file("rows.jsonl", '\ufeff{"a": 1e5, "b": "x"}\n\n{"b": null, "c": [1, {"d": true}], "__proto__": "p"}\r\n');
+  const path = file(
+    "rows.jsonl",
+    '\ufeff{"a": 1e5, "b": "x"}\n\n{"b": null, "c": [1, {"d": true}], "__proto__": "p"}\r\n',
+  );
   const { columns, rows } = await readRows({ file: path });
   assert.deepEqual(columns, ["a", "b", "c", "__proto__"]);
-  assert.deepEqual(rows.map((row) => columns.map((column) => row[column])), [
-    ["100000", "x", "", ""],
-    ["", "", '[1,{"d":true}]', "p"],
-  ]);
+  assert.deepEqual(
+    rows.map((row) => columns.map((column) => row[column])),
+    [
+      ["100000", "x", "", ""],
+      ["", "", '[1,{"d":true}]', "p"],
+    ],
+  );
 });
 
 test("text: a line is a row, blank lines included", async () => {
-  const { rows } = await readRows({ file: file("verses.txt", "one\r\n\n three, \"3\" \nfour") });
-  assert.deepEqual(rows.map((row) => row["text"]), ["one", "", 'three, "3"', "four"]);
+  const { rows } = await readRows({ file: file("verses.txt", 'one\r\n\n three, "3" \nfour') });
+  assert.deepEqual(
+    rows.map((row) => row.text),
+    ["one", "", 'three, "3"', "four"],
+  );
 });
 
 test("a one-column csv skips blank lines as the others do", async () => {
@@ -80,26 +89,28 @@ test("names that are patterns or code elsewhere are just names", async () => {
     const { rows } = await readRows({ file: file(name, 'a\n"right"\n') });
     assert.deepEqual(rows, [{ a: "right" }], name);
   }
-  const header = await readRows({ file: file("header.csv", "a'b,\"x\"\"); --\",__proto__\n1,2,3\n") });
+  const header = await readRows({ file: file("header.csv", 'a\'b,"x""); --",__proto__\n1,2,3\n') });
   assert.deepEqual(header.columns, ["a'b", 'x"); --', "__proto__"]);
-  assert.equal(header.rows[0]!["__proto__"], "3");
+  assert.deepEqual(Object.values(header.rows[0]!), ["1", "2", "3"]);
 });
 
 test("a field of four million characters", async () => {
   const long = "ACDE".repeat(1_000_000);
   const { rows } = await readRows({ file: file("long.csv", `id,sequence\n1,${long}\n2,"${long}"\n`) });
-  assert.ok(rows.every((row) => row["sequence"] === long));
+  assert.ok(rows.every((row) => row.sequence === long));
 });
 
 test("the order of the file is kept over many rows", async () => {
   const lines = Array.from({ length: 30_000 }, (_, i) => `${i},"v ${i}"`);
   const { rows } = await readRows({ file: file("many.csv", `i,v\n${lines.join("\n")}`) });
   assert.equal(rows.length, 30_000);
-  assert.ok(rows.every((row, i) => row["i"] === String(i) && row["v"] === `v ${i}`));
+  assert.ok(rows.every((row, i) => row.i === String(i) && row.v === `v ${i}`));
 });
 
 test("property: a table written by RFC 4180 comes back", async () => {
-  const value = fc.string({ unit: fc.constantFrom("a", "é", "中", ",", '"', "\n", "\r", "\t", " ", "'", "\\", "[", "0") });
+  const value = fc.string({
+    unit: fc.constantFrom("a", "é", "中", ",", '"', "\n", "\r", "\t", " ", "'", "\\", "[", "0"),
+  });
   const tables = fc.integer({ min: 1, max: 4 }).chain((width) =>
     fc.record({
       rows: fc.array(fc.array(value, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 8 }),
@@ -116,7 +127,10 @@ test("property: a table written by RFC 4180 comes back", async () => {
       const path = file("property.dat", lines.join(newline) + (last ? newline : ""));
       const kept = rows.map((row) => row.map((text) => text.trim()));
       const table = await readRows({ file: path, format: delimiter === "," ? "csv" : "tsv" });
-      assert.deepEqual(table.rows.map((row) => header.map((name) => row[name])), kept);
+      assert.deepEqual(
+        table.rows.map((row) => header.map((name) => row[name])),
+        kept,
+      );
     }),
     { numRuns: 150 },
   );
@@ -134,7 +148,10 @@ test("a value that goes on after a closing quote is kept as written and its line
 });
 
 test("property: any short text is a table or a named error, never another failure", async () => {
-  const soup = fc.string({ unit: fc.constantFrom("a", ",", '"', '""', "\n", "\r\n", "\r", " ", "\t", "1", "é"), maxLength: 24 });
+  const soup = fc.string({
+    unit: fc.constantFrom("a", ",", '"', '""', "\n", "\r\n", "\r", " ", "\t", "1", "é"),
+    maxLength: 24,
+  });
   await fc.assert(
     fc.asyncProperty(soup, async (text) => {
       const path = file("soup.csv", text);

@@ -1,0 +1,140 @@
+/** Every row on one side, groups whole, sizes as asked, the seed and the groups alone decide. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Table } from "../../src/data/source.ts";
+import { leaks, type Sides, type SplitSpec, splitRows } from "../../src/data/split.ts";
+
+function tableOf(rows: Record<string, string>[], rowNumbers = rows.map((_, i) => i)): Table {
+  return {
+    columns: Object.keys(rows[0]!),
+    rows,
+    rowNumbers: Int32Array.from(rowNumbers),
+    trimmed: 0,
+    looseQuotes: [],
+    files: [{ path: "table.csv", sha256: "", bytes: 0 }],
+  };
+}
+
+const pairs = tableOf(
+  Array.from({ length: 600 }, (_, i) => ({
+    drug: `d${i % 20}`,
+    protein: `p${Math.floor(i / 20)}`,
+    fold: `${i % 6}`,
+  })),
+);
+const sizes = (sides: Sides) => [sides.train.length, sides.validation.length, sides.test.length];
+const split = (table: Table, spec: Partial<SplitSpec>, seed = 1) =>
+  splitRows(table, { by: "row", test: 0.2, validation: 0.1, ...spec }, seed);
+const coded = (code: string, part: string) => (error: { code?: string; message: string }) => {
+  assert.equal(error.code, code);
+  assert.ok(error.message.includes(part), error.message);
+  return true;
+};
+
+test("by row: sizes are exact, as shares and as counts", () => {
+  assert.deepEqual(sizes(split(pairs, {})), [420, 60, 120]);
+  assert.deepEqual(sizes(split(pairs, { test: 7, validation: 1 })), [592, 1, 7]);
+  assert.deepEqual(sizes(split(pairs, { test: 0, validation: 0 })), [600, 0, 0]);
+});
+
+test("the sides for a seed are fixed for good", () => {
+  const ten = tableOf(Array.from({ length: 10 }, (_, i) => ({ x: String(i) })));
+  const { train, validation, test: tested } = split(ten, { test: 3, validation: 2 }, 42);
+  // As sorting by hashlib.sha256(f"test 42 {row}") and f"validation 42 {row}" in Python.
+  const golden = [
+    [0, 3, 5, 8, 9],
+    [2, 4],
+    [1, 6, 7],
+  ];
+  assert.deepEqual([[...train], [...validation], [...tested]], golden);
+  assert.notDeepEqual([...split(ten, { test: 3, validation: 2 }, 43).test], [...tested]);
+});
+
+test("by group: no protein on two sides; all drugs leak", () => {
+  const sides = split(pairs, { by: { group: ["protein"] } });
+  assert.deepEqual(sizes(sides), [420, 60, 120]);
+  assert.deepEqual(leaks(pairs, sides, ["protein", "drug"]), [
+    { column: "protein", test: { shared: 0, of: 120 }, validation: { shared: 0, of: 60 } },
+    { column: "drug", test: { shared: 120, of: 120 }, validation: { shared: 60, of: 60 } },
+  ]);
+});
+
+test("a published fold is taken as it is, validation comes out of what it leaves, by group", () => {
+  const fold = { column: "fold", test: ["5", "3"] };
+  const sides = split(pairs, { fold, by: { group: ["protein"] }, validation: 0.25 });
+  assert.ok(Array.from(sides.test).every((i) => ["5", "3"].includes(pairs.rows[i]!.fold!)));
+  assert.equal(sides.test.length, 200);
+  assert.ok(Math.abs(sides.validation.length - 100) <= 7, String(sides.validation.length));
+  assert.equal(leaks(pairs, sides, ["protein"])[0]!.validation.shared, 0);
+  const named = split(pairs, { fold: { ...fold, validation: ["0"] } });
+  assert.deepEqual(sizes(named), [300, 100, 200]);
+});
+
+test("property: rows on one side each, groups whole, independent of the order of rows", () => {
+  const spec = fc.record({
+    keys: fc.array(fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h"), { minLength: 3, maxLength: 60 }),
+    seed: fc.integer(),
+  });
+  fc.assert(
+    fc.property(spec, ({ keys, seed }) => {
+      fc.pre(new Set(keys).size >= 6);
+      const table = tableOf(keys.map((key, i) => ({ key, i: String(i) })));
+      const options: SplitSpec = { by: { group: ["key"] }, test: 0, validation: 0.4 };
+      const keysOf = (of: Table, side: Int32Array) =>
+        [...new Set(Array.from(side, (i) => of.rows[i]!.key!))].sort();
+      let sides: Sides;
+      try {
+        sides = splitRows(table, options, seed);
+      } catch (error) {
+        assert.equal((error as { code: string }).code, "data/split");
+        return;
+      }
+      assert.deepEqual(
+        [...sides.train, ...sides.validation, ...sides.test].sort((a, b) => a - b),
+        keys.map((_, i) => i),
+      );
+      assert.equal(leaks(table, sides, ["key"])[0]!.validation.shared, 0);
+      const reversed = tableOf([...table.rows].reverse(), [...table.rowNumbers].reverse());
+      assert.deepEqual(
+        keysOf(reversed, splitRows(reversed, options, seed).validation),
+        keysOf(table, sides.validation),
+      );
+    }),
+  );
+});
+
+test("by row, the sides follow the row numbers of the file, not the places in the table", () => {
+  const rows = Array.from({ length: 50 }, (_, i) => ({ x: String(i) }));
+  const numbers = rows.map((_, i) => 49 - i);
+  const forward = split(tableOf(rows), {});
+  const backward = split(tableOf([...rows].reverse(), numbers), {});
+  assert.deepEqual(
+    [...forward.test],
+    Array.from(backward.test, (i) => 49 - i).sort((a, b) => a - b),
+  );
+});
+
+test("adding rows keeps most rows where they were", () => {
+  const make = (n: number) => tableOf(Array.from({ length: n }, (_, i) => ({ g: `g${i}` })));
+  const before = new Set(split(make(1000), { by: { group: ["g"] } }).test);
+  const after = new Set(split(make(1010), { by: { group: ["g"] } }).test);
+  const stayed = [...before].filter((i) => after.has(i)).length;
+  assert.ok(stayed > 190, String(stayed));
+});
+
+test("what cannot be split is refused by name", () => {
+  const one = { by: { group: ["fold"] } };
+  const same = tableOf([{ fold: "a" }, { fold: "a" }]);
+  assert.throws(() => split(same, one), coded("data/split", "side of table.csv (2 rows)"));
+  assert.throws(() => split(pairs, { test: 1.5 }), coded("data/split", "1.5"));
+  assert.throws(() => split(pairs, { validation: -0.1 }), coded("data/split", "-0.1"));
+  assert.throws(() => split(pairs, { test: Number.NaN }), coded("data/split", "NaN"));
+  assert.throws(() => split(pairs, { test: 600 }), coded("data/split", "side"));
+  assert.throws(() => split(pairs, { by: { group: ["protien"] } }), coded("data/column", '"protein"'));
+  assert.throws(() => split(pairs, { fold: { column: "fold", test: ["55"] } }), coded("data/split", '"55"'));
+  assert.throws(
+    () => split(pairs, { fold: { column: "fold", test: ["5"], validation: ["5"] } }),
+    coded("data/split", "both"),
+  );
+});

@@ -60,7 +60,7 @@ async function look(path: string): Promise<Stats> {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== "ENOENT" && code !== "ENOTDIR") throw unreadable(path, cause);
     const near = closest(basename(path), await readdir(dirname(path)).catch(() => []));
-    const cure = near === null ? "Check the path." : `Did you mean ${quote(near)}?`;
+    const cure = near === null ? "Check the path." : `Did you mean ${quote(near)}? Check the path.`;
     throw new TagllmError("data/missing", `There is no file ${path}.`, cure, { cause });
   }
 }

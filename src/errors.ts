@@ -71,6 +71,7 @@ export const errorCodes = {
   "model/config": "config.json lacks a setting or has one that cannot be honoured.",
   "model/unsupported": "config.json names a model family that is not supported.",
   "train/diverged": "Loss or gradient stopped being finite numbers.",
+  "model/seen": "A base's seen.json is damaged.",
   "study/missing": "The study file does not exist or is not a file.",
   "study/yaml": "The study file is not valid YAML.",
   "study/invalid": "A setting of the study has a wrong value or contradicts another.",

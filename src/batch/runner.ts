@@ -9,7 +9,7 @@ import type { Base } from "../models/base.ts";
 import type { ProgramSpec, Result } from "../models/program.ts";
 import { type Batch, makeBatch, readIndices, type SlotRef, type VectorsOf } from "./feeds.ts";
 import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
-import { roundLength, roundRows } from "./sizes.ts";
+import { fullRows, partRows, roundLength, roundPast } from "./sizes.ts";
 
 export interface RunnerOptions {
   readonly reuse: Reuse;
@@ -182,42 +182,43 @@ export class Runner {
   ): Promise<void> {
     const layouts = queries.map((query) => layOut(query, this.options.reuse));
     await this.storePast(layouts);
-    for (const indices of this.group(layouts)) {
-      await work(this.makeBatch(indices.map((i) => layouts[i] as Layout)), indices);
+    for (const { indices, rows } of this.group(layouts)) {
+      await work(this.makeBatch(indices.map((i) => layouts[i] as Layout), rows), indices);
     }
   }
 
   /** Queries of like lengths and the same number of past blocks, as many as the token budget allows. */
-  private group(layouts: readonly Layout[]): number[][] {
+  private group(layouts: readonly Layout[]): { indices: number[]; rows: number }[] {
     const lengthOf = (i: number) => roundLength((layouts[i] as Layout).fresh.length);
     const blocksOf = (i: number) => (layouts[i] as Layout).past.length;
     const totalOf = (i: number) => (layouts[i] as Layout).query.prompt.ids.length;
     const order = layouts
       .map((_, i) => i)
       .sort((a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b);
-    const groups: number[][] = [];
+    const groups: { indices: number[]; rows: number }[] = [];
     for (let begin = 0; begin < order.length; ) {
       const blocks = blocksOf(order[begin] as number);
+      const fullAt = (end: number) => fullRows(lengthOf(order[end] as number), this.options.tokens, order.length);
       let end = begin + 1;
-      const fits = (e: number) =>
-        blocksOf(order[e] as number) === blocks &&
-        roundRows(e + 1 - begin) * lengthOf(order[e] as number) <= this.options.tokens;
-      while (end < order.length && fits(end)) end++;
-      groups.push(order.slice(begin, end));
+      while (end < order.length && blocksOf(order[end] as number) === blocks && end - begin < fullAt(end)) end++;
+      const indices = order.slice(begin, end);
+      groups.push({ indices, rows: partRows(indices.length, fullAt(end - 1)) });
       begin = end;
     }
     return groups;
   }
 
-  private makeBatch(layouts: readonly Layout[]): Batch {
-    const longest = (sizes: number[]) => roundLength(Math.max(...sizes));
+  /** @param rows of the program; at least one per layout */
+  private makeBatch(layouts: readonly Layout[], rows: number): Batch {
+    const longest = (sizes: number[]) => Math.max(...sizes);
     const first = layouts[0] as Layout;
-    const past = first.past.map((_, b) => longest(layouts.map((l) => (l.past[b] as Block).positions.length)));
-    const length = longest(layouts.map((l) => l.fresh.length));
-    const batch = roundRows(layouts.length);
-    const made = makeBatch(this.base.architecture, layouts, { batch, length, past }, this.vectorsOf);
+    const past = first.past.map((_, b) =>
+      roundPast(longest(layouts.map((l) => (l.past[b] as Block).positions.length))),
+    );
+    const length = roundLength(longest(layouts.map((l) => l.fresh.length)));
+    const made = makeBatch(this.base.architecture, layouts, { batch: rows, length, past }, this.vectorsOf);
     past.forEach((_, b) => {
-      const keys = Array.from({ length: batch }, (_row, row) => this.blockKey(layouts[row] ?? first, b));
+      const keys = Array.from({ length: rows }, (_row, row) => this.blockKey(layouts[row] ?? first, b));
       for (let l = 0; l < this.base.architecture.layers; l++) {
         for (const part of ["key", "value"]) {
           made.feeds[`past.${b}.${part}.${l}`] = { stack: keys.map((key) => `${key}/${part}.${l}`) };
@@ -239,17 +240,18 @@ export class Runner {
     for (const kind of ["span", "text"] as const) {
       const keys = [...missing[kind].keys()];
       const toRun = [...missing[kind].values()];
-      for (const indices of this.group(toRun)) {
+      for (const { indices, rows } of this.group(toRun)) {
         await this.keepBlocks(
           indices.map((i) => toRun[i] as Layout),
           indices.map((i) => keys[i] as string),
+          rows,
         );
       }
     }
   }
 
-  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[]): Promise<void> {
-    const batch = this.makeBatch(layouts);
+  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], rows: number): Promise<void> {
+    const batch = this.makeBatch(layouts, rows);
     const lengths = layouts.map((l) => l.fresh.length);
     const keep: Record<string, Keep> = {};
     for (let l = 0; l < this.base.architecture.layers; l++) {

@@ -122,7 +122,7 @@ export const studySchema = z.strictObject({
   tags: z.record(name, z.discriminatedUnion("kind", [domainTag, functionTag])),
   stages: z.array(stage).min(1),
   maxTokens: count.optional().describe("Longest prompt; default: what the base can hold"),
-  tokensPerRun: count.default(1024).describe("New tokens of one run of the engine"),
+  tokensPerRun: count.default(512).describe("New tokens of one run of the engine"),
   memory: z.number().positive().default(6).describe("GB of keys and values that may be stored"),
 });
 

@@ -1,0 +1,93 @@
+/** The data of a study: every source read once, divided once, and compared with what the base has seen. */
+import { readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { readRows, type Table } from "../data/source.ts";
+import { leaks, type Sides, splitRows } from "../data/split.ts";
+import { TagllmError } from "../errors.ts";
+import type { LoadedStudy } from "./load.ts";
+import type { StudySource } from "./schema.ts";
+
+export const sideNames = ["train", "validation", "test"] as const;
+export type Side = (typeof sideNames)[number];
+
+export interface Source {
+  readonly name: string;
+  readonly spec: StudySource;
+  readonly table: Table;
+  /** Indices into the table's rows. */
+  readonly sides: Sides;
+  /** Rows of each side that the base was pretrained on, and of how many. */
+  readonly seen: Record<Side, number>;
+  /** Rows of each held-out side that share a split group with the training side. */
+  readonly leaks: ReturnType<typeof leaks>;
+}
+
+export async function readSources({ study, folder }: LoadedStudy, baseFolder: string): Promise<Map<string, Source>> {
+  const seenSets = await readSeen(baseFolder);
+  const sources = new Map<string, Source>();
+  for (const [name, spec] of Object.entries(study.data)) {
+    const file = resolve(folder, spec.file);
+    const { split: splitSpec, format, rows, columns } = spec;
+    const table = await readRows({
+      file,
+      ...(format && { format }),
+      ...(columns && { columns }),
+      rows: { ...(rows?.from !== undefined && { from: rows.from }), ...(rows?.to !== undefined && { to: rows.to }) },
+    });
+    const sides = splitRows(table, splitSpec, splitSpec.seed);
+    const covering = seenSets.filter((s) => s.files.includes(basename(file)));
+    const seenIn = (side: Side) =>
+      sides[side].filter((i) => {
+        const row = table.rows[i] as Record<string, string>;
+        return covering.some((s) => s.has(table.rowNumbers[i] as number, row));
+      }).length;
+    const groups = typeof splitSpec.by === "object" ? splitSpec.by.group : [];
+    sources.set(name, {
+      name,
+      spec,
+      table,
+      sides,
+      seen: { train: seenIn("train"), validation: seenIn("validation"), test: seenIn("test") },
+      leaks: leaks(table, sides, groups),
+    });
+  }
+  return sources;
+}
+
+interface SeenSet {
+  readonly files: readonly string[];
+  has(rowNumber: number, row: Record<string, string>): boolean;
+}
+
+interface SeenEntry {
+  readonly files: string[];
+  /** A range [from, to) of 0-based data rows; any text means all rows but those whose `key` is in unseenKeys. */
+  readonly rows: string | [number, number];
+  readonly unseenKeys?: string[];
+}
+
+/**
+ * `seen.json` of a base: rows of public sets that it was pretrained on, matched by the file's name. A base
+ * without one claims nothing.
+ */
+async function readSeen(baseFolder: string): Promise<SeenSet[]> {
+  const file = join(baseFolder, "seen.json");
+  const text = await readFile(file, "utf8").catch(() => null);
+  if (text === null) return [];
+  try {
+    return (JSON.parse(text) as { seen: SeenEntry[] }).seen.map((entry) => ({ files: entry.files, has: rowTest(entry) }));
+  } catch (cause) {
+    throw new TagllmError("model/seen", `${file} cannot be read: ${(cause as Error).message}.`, "Restore or delete it.", {
+      cause,
+    });
+  }
+}
+
+function rowTest({ rows, unseenKeys = [] }: SeenEntry): SeenSet["has"] {
+  if (typeof rows === "string") {
+    const unseen = new Set(unseenKeys);
+    return (_, row) => !unseen.has(row.key ?? "");
+  }
+  const [from, to] = rows;
+  return (rowNumber) => rowNumber >= from && rowNumber < to;
+}

@@ -1,0 +1,216 @@
+/**
+ * A task of a study made ready: its rows divided and cleaned, its template bound, its targets read and scaled.
+ * Prompts are compiled from here, always in the same way: for training, for scoring, for the untrained tag
+ * and for the probe.
+ */
+import type { Query } from "../batch/layout.ts";
+import { TagllmError } from "../errors.ts";
+import type { Base } from "../models/base.ts";
+import { type BoundTemplate, bindTemplate, type TagSpec } from "../prompts/bind.ts";
+import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { parseTemplate } from "../prompts/template.ts";
+import { parseNumber } from "../data/numbers.ts";
+import { quote } from "../suggest.ts";
+import type { Scaling } from "../tags/tag.ts";
+import type { Study, StudyStage, StudyTask } from "./schema.ts";
+import { type Side, type Source, sideNames } from "./sources.ts";
+
+export type TaskKind = "domain" | "text" | "number";
+
+export interface TaskRow {
+  readonly fields: Record<string, string>;
+  /** 0-based data row of the file. */
+  readonly rowNumber: number;
+  /** Targets as numbers, in their own unit; empty for other kinds. */
+  readonly numbers: readonly number[];
+}
+
+export interface Dropped {
+  readonly reason: string;
+  /** 0-based data rows of the file. */
+  readonly rows: number[];
+}
+
+export interface PreparedTask {
+  readonly name: string;
+  readonly kind: TaskKind;
+  readonly spec: StudyTask;
+  readonly source: Source;
+  readonly rows: Record<Side, readonly TaskRow[]>;
+  readonly dropped: readonly Dropped[];
+  readonly targets: readonly string[];
+  readonly functionTag: string | null;
+  readonly isolate: boolean;
+  /** Tags of the template in order of appearance. */
+  readonly tags: readonly string[];
+  readonly compiler: PromptCompiler;
+}
+
+export interface PromptCompiler {
+  readonly bos: boolean;
+  /** `lengths` overrides tags' lengths: 0 leaves a tag's vectors out. */
+  compile(row: TaskRow, options: { withTarget: boolean; lengths?: Record<string, number> }): Prompt;
+}
+
+export function prepareTask(study: Study, stage: StudyStage, spec: StudyTask, source: Source, base: Base): PreparedTask {
+  const template = parseTemplate(spec.template);
+  const tags = [...new Set(template.pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : [])))];
+  const functionTag = tags.find((t) => study.tags[t]?.kind === "function") ?? null;
+  const answer = functionTag ? study.tags[functionTag] : null;
+  const kind: TaskKind = answer?.kind === "function" ? answer.answer : "domain";
+  const targets = spec.target === undefined ? [] : [spec.target].flat();
+  const isolate = spec.isolate ?? kind === "number";
+  const bos = spec.bos ?? (kind !== "domain" && base.tokenizer.addBos);
+  const specs = tagSpecs(study, tags);
+  const target = kind === "text" ? targets[0] : undefined;
+  const bind = (lengths: Record<string, number>) =>
+    bindTemplate(template, {
+      tags: new Map([...specs].map(([n, s]) => [n, { ...s, length: lengths[n] ?? s.length }])),
+      fields: source.table.columns,
+      ...(target !== undefined && { target }),
+    });
+  for (const t of targets) requireColumn(t, source, stage);
+  const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });
+  const used = template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : []));
+  const { rows, dropped } = cleanRows(source, [...new Set(used)], kind === "number" ? targets : []);
+  const task: PreparedTask = {
+    name: `${stage.name}/${spec.data}`,
+    kind,
+    spec,
+    source,
+    rows,
+    dropped,
+    targets,
+    functionTag,
+    isolate,
+    tags,
+    compiler,
+  };
+  requireRows(task);
+  return task;
+}
+
+export const maxTokens = (study: Study, base: Base): number =>
+  Math.min(study.maxTokens ?? Number.POSITIVE_INFINITY, base.architecture.maxPositions);
+
+export function tagSpecs(study: Study, names: readonly string[]): Map<string, TagSpec> {
+  return new Map(
+    names.map((name) => {
+      const tag = study.tags[name] as Study["tags"][string];
+      const domain = tag.kind === "domain";
+      return [
+        name,
+        {
+          name,
+          kind: tag.kind,
+          length: tag.length,
+          splitCharacters: domain && tag.splitCharacters,
+          isolate: domain && tag.isolate,
+        },
+      ];
+    }),
+  );
+}
+
+function makeCompiler(
+  bind: (lengths: Record<string, number>) => BoundTemplate,
+  base: Base,
+  { bos, maxTokens, eos }: { bos: boolean; maxTokens: number; eos: boolean },
+): PromptCompiler {
+  const bound = new Map<string, BoundTemplate>();
+  return {
+    bos,
+    compile(row, { withTarget, lengths = {} }) {
+      const key = JSON.stringify(lengths);
+      const template = bound.get(key) ?? bind(lengths);
+      bound.set(key, template);
+      return compilePrompt(template, row.fields, {
+        tokenizer: base.tokenizer,
+        maxTokens,
+        bos,
+        withTarget,
+        eosAfterTarget: eos && base.tokenizer.eosId !== null,
+      });
+    },
+  };
+}
+
+function requireColumn(target: string, { name, table }: Source, stage: StudyStage): void {
+  if (table.columns.includes(target)) return;
+  throw new TagllmError(
+    "study/data",
+    `Stage ${quote(stage.name)}: the data ${quote(name)} has no column ${quote(target)} to predict; it has ${table.columns.map(quote).join(", ")}.`,
+    "Name the target as the column is called, or rename it under columns.",
+  );
+}
+
+/** Rows with every field filled and every target a finite number; the others are counted by reason. */
+function cleanRows(
+  { table, sides }: Source,
+  fields: readonly string[],
+  targets: readonly string[],
+): Pick<PreparedTask, "rows" | "dropped"> {
+  const dropped = new Map<string, number[]>();
+  const drop = (reason: string, rowNumber: number) => {
+    dropped.set(reason, [...(dropped.get(reason) ?? []), rowNumber]);
+  };
+  const clean = (side: Side): TaskRow[] => {
+    const kept: TaskRow[] = [];
+    for (const i of sides[side]) {
+      const row = table.rows[i] as Record<string, string>;
+      const rowNumber = table.rowNumbers[i] as number;
+      const empty = fields.find((f) => (row[f] ?? "") === "");
+      const numbers = targets.map((t) => parseNumber(row[t] ?? ""));
+      const bad = numbers.find((n) => n.fault !== null);
+      if (empty !== undefined) drop(`empty ${empty}`, rowNumber);
+      else if (bad) drop(`${targets[numbers.indexOf(bad)]} is ${bad.fault}`, rowNumber);
+      else kept.push({ fields: row, rowNumber, numbers: numbers.map((n) => n.value as number) });
+    }
+    return kept;
+  };
+  const rows = Object.fromEntries(sideNames.map((side) => [side, clean(side)])) as Record<Side, TaskRow[]>;
+  return { rows, dropped: [...dropped].map(([reason, rowNumbers]) => ({ reason, rows: rowNumbers })) };
+}
+
+function requireRows({ name, rows, dropped, targets }: PreparedTask): void {
+  const short = sideNames.find((side) => rows[side].length < 2);
+  if (short) {
+    const lost = dropped.map((d) => `${d.rows.length} dropped: ${d.reason}`).join("; ");
+    throw new TagllmError(
+      "study/data",
+      `${name}: the ${short} side has ${rows[short].length} usable rows${lost ? ` (${lost})` : ""}.`,
+      "Each side needs at least 2: give more rows, or change the split.",
+    );
+  }
+  targets.forEach((target, k) => {
+    const values = rows.train.map((r) => r.numbers[k]);
+    if (values.length && values[0] !== undefined && values.every((v) => v === values[0])) {
+      throw new TagllmError(
+        "study/data",
+        `${name}: the target ${quote(target)} is ${values[0]} in all ${values.length} training rows.`,
+        "There is nothing to learn from a constant; check the column.",
+      );
+    }
+  });
+}
+
+/** The positions before `cut` stay the same while `trained` changes. */
+export function queryOf(prompt: Prompt, isolate: boolean, trained: ReadonlySet<string>): Query {
+  const changing = prompt.slots.filter((s) => trained.has(s.tag)).map((s) => s.position);
+  const end = prompt.readout ?? prompt.ids.length - 1;
+  return { prompt, isolate, cut: Math.min(end, ...changing) };
+}
+
+/** Mean and standard deviation of each target over the training rows of all tasks of a function tag. */
+export function fitScaling(tasks: readonly PreparedTask[]): Scaling[] {
+  const rows = tasks.flatMap((t) => t.rows.train);
+  return (rows[0]?.numbers ?? []).map((_, k) => {
+    const values = rows.map((r) => r.numbers[k] as number);
+    const mean = values.reduce((s, v) => s + v, 0) / values.length;
+    const variance = values.reduce((s, v) => s + (v - mean) ** 2, 0) / values.length;
+    return { mean, scale: Math.sqrt(variance) };
+  });
+}
+
+export const standardise = (row: TaskRow, scaling: readonly Scaling[]): number[] =>
+  row.numbers.map((n, k) => (n - (scaling[k] as Scaling).mean) / (scaling[k] as Scaling).scale);

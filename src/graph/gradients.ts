@@ -168,6 +168,13 @@ export const gradients: Record<string, Rule> = {
   FusedMatMul: productRule("FusedMatMul"),
   MatMul: productRule("FusedMatMul"),
   SimplifiedLayerNormalization: (g, n, grads) => {
+    if (grads[1]) {
+      throw new TagllmError(
+        "graph/no-gradient",
+        "The loss depends on the second output of SimplifiedLayerNormalization (1/rms), which has no gradient.",
+        "Compute it from ReduceMean and Div where it must be differentiated.",
+      );
+    }
     const dy = only(grads);
     const [x, scale] = [input(n, 0), input(n, 1)];
     const inverseRms = output(n, 1);

@@ -32,7 +32,10 @@ export const attributeList = (value: Attribute | undefined): readonly number[] =
 export const attributeNumber = (value: Attribute | undefined, otherwise: number): number =>
   value === undefined ? otherwise : typeof value === "object" && "float" in value ? value.float : (value as number);
 
-export const normalizeAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+export function normalizeAxis(axis: number, rank: number): number {
+  expect(axis >= -rank && axis < rank, `there is no axis ${axis} of ${rank}`);
+  return axis < 0 ? axis + rank : axis;
+}
 
 function at(inputs: readonly Type[], i: number): Type {
   const t = inputs[i];
@@ -41,18 +44,30 @@ function at(inputs: readonly Type[], i: number): Type {
 }
 
 const elementwise: Operator = {
-  infer: (inputs) => [
-    { dtype: at(inputs, 0).dtype, shape: inputs.map((t) => t.shape).reduce((a, b) => broadcastShapes(a, b)) },
-  ],
+  infer: (inputs) => {
+    const { dtype } = at(inputs, 0);
+    expect(inputs.every((t) => t.dtype === dtype), "element types differ");
+    return [{ dtype, shape: inputs.map((t) => t.shape).reduce((a, b) => broadcastShapes(a, b)) }];
+  },
 };
 
 const unary: Operator = { infer: (inputs) => [at(inputs, 0)] };
+
+/** Over the last axis, which is the only one the gradients and lowerings speak of. */
+const rowwise: Operator = {
+  infer: (inputs, { axis }) => {
+    const x = at(inputs, 0);
+    expect(normalizeAxis(attributeNumber(axis, -1), x.shape.length) === x.shape.length - 1, "only the last axis");
+    return [x];
+  },
+};
 
 /** Reductions take their axes from an attribute here; the ONNX writer turns them into an input. */
 const reduction: Operator = {
   infer: (inputs, { axes }) => {
     const x = at(inputs, 0);
     const reduced = new Set(attributeList(axes).map((a) => normalizeAxis(a, x.shape.length)));
+    expect(reduced.size > 0, "no axis to reduce"); // which ONNX would take for all axes
     return [{ dtype: x.dtype, shape: x.shape.map((d, i) => (reduced.has(i) ? 1 : d)) }];
   },
 };
@@ -72,8 +87,8 @@ export const operators: Record<string, Operator> = {
   Exp: unary,
   Log: unary,
   Sigmoid: unary,
-  Softmax: unary,
-  LogSoftmax: unary,
+  Softmax: rowwise,
+  LogSoftmax: rowwise,
   ReduceSum: reduction,
   ReduceMean: reduction,
   ReduceMax: reduction,

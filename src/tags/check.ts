@@ -36,11 +36,10 @@ function checkKind(tag: Tag, file: string): void {
     new TagllmError(
       "tag/kind",
       `${file}: ${quote(tag.name)} is of kind ${quote(tag.kind)} and has ${has}.`,
-      "Domain tags have splitting and isolation; function tags have a head, template, outputs and companions.",
+      "Domain tags have character splitting; function tags have a head, template, outputs and companions.",
     );
   if (tag.kind === "function") {
     if (tag.splitCharacters) throw wrong("character splitting");
-    if (tag.isolate) throw wrong("span isolation");
   } else {
     if (tag.head) throw wrong("a head");
     if (tag.scaling) throw wrong("a scaling");

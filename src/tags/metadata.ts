@@ -38,6 +38,7 @@ const metadataSchema = z.strictObject({
   width: json(size),
   split_characters: json(z.boolean()),
   isolate: json(z.boolean()),
+  bos: json(z.boolean()),
   scaling: json(z.array(z.strictObject({ mean: z.number(), scale: z.number() }))).optional(),
   template: z.string().optional(),
   outputs: json(z.array(z.string())),
@@ -71,6 +72,7 @@ export function encodeMetadata(tag: Tag): Record<string, string> {
     width: JSON.stringify(tag.width),
     split_characters: JSON.stringify(tag.splitCharacters),
     isolate: JSON.stringify(tag.isolate),
+    bos: JSON.stringify(tag.bos),
     outputs: JSON.stringify(tag.outputs),
     uses_tags: JSON.stringify(tag.usesTags),
     base: JSON.stringify(tag.base),
@@ -91,7 +93,7 @@ export function decodeMetadata(
   checkFormat(metadata, tensorNames, file);
   const parsed = metadataSchema.safeParse(metadata);
   if (!parsed.success) throw metadataError(parsed.error, metadata, file);
-  const { name, kind, length, width, isolate, outputs, base, provenance, digest, ...entries } = parsed.data;
+  const { name, kind, length, width, isolate, bos, outputs, base, provenance, digest, ...entries } = parsed.data;
   return {
     name,
     kind,
@@ -99,6 +101,7 @@ export function decodeMetadata(
     width,
     splitCharacters: entries.split_characters,
     isolate,
+    bos,
     scaling: entries.scaling ?? null,
     template: entries.template ?? null,
     outputs,

@@ -33,8 +33,10 @@ export interface Tag {
   head: Head | null;
   /** Domain tags only: the field that follows is tokenised character by character. */
   splitCharacters: boolean;
-  /** Domain tags only: its spans are isolated in prompts that apply isolation. */
+  /** Domain tag: its spans are isolated in prompts that apply isolation. Function tag: its prompts apply it. */
   isolate: boolean;
+  /** Whether the prompts it was trained with began with BOS. */
+  bos: boolean;
   /** One per output of the head, in its order; null when the head gives values as they are. */
   scaling: Scaling[] | null;
   /** Function tags only: the prompt it was trained with. */
@@ -59,29 +61,11 @@ export function tagSpec(tag: Tag): TagSpec {
  * of the base do not count, so training again with the same result gives the same digest.
  */
 export function tagDigest(tag: Tag): string {
-  const { name, kind, length, width, splitCharacters, isolate, scaling, template, outputs, usesTags } = tag;
-  const { name: _baseName, ...base } = tag.base;
+  const { vectors, head, provenance: _provenance, base: { name: _baseName, ...base }, ...meaning } = tag;
   const hash = createHash("sha256");
-  const meaning = {
-    name,
-    kind,
-    length,
-    width,
-    splitCharacters,
-    isolate,
-    scaling,
-    template,
-    outputs,
-    usesTags,
-    base,
-  };
-  hash.update(
-    canonicalJson({
-      ...meaning,
-      head: tag.head && { outputs: tag.head.outputs, bias: tag.head.bias !== null },
-    }),
-  );
-  for (const numbers of [tag.vectors, tag.head?.weight, tag.head?.bias]) {
+  const shape = head && { outputs: head.outputs, bias: head.bias !== null };
+  hash.update(canonicalJson({ ...meaning, base, head: shape }));
+  for (const numbers of [vectors, head?.weight, head?.bias]) {
     if (numbers) hash.update(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
   }
   return hash.digest("hex");

@@ -22,6 +22,7 @@ export function domainTag(changes: Partial<Tag> = {}): Tag {
     head: null,
     splitCharacters: true,
     isolate: true,
+    bos: false,
     scaling: null,
     template: null,
     outputs: [],
@@ -42,7 +43,7 @@ export function functionTag(changes: Partial<Tag> = {}): Tag {
       outputs: 2,
     },
     splitCharacters: false,
-    isolate: false,
+    isolate: true,
     scaling: [
       { mean: 0.1, scale: 2 },
       { mean: -3e-7, scale: 1e9 },

@@ -94,6 +94,7 @@ export const errorCodes = {
   "data/duplicate-column": "Two columns have the same name.",
   "data/rows": "A range of rows is empty, reversed or outside the file.",
   "data/split": "A split is not possible with this data.",
+  "evaluate/input": "Features and targets of a regression do not fit together or are not finite.",
   "demo/size": "The demo cannot make as many molecules or pairs as asked.",
 } as const satisfies Record<string, string>;
 

@@ -1,0 +1,82 @@
+/**
+ * How much a number of a test set depends on which rows happened to be in it: percentile bootstrap over rows.
+ * It says nothing about the spread between training seeds.
+ */
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+export interface Interval {
+  /** The statistic of all rows as they are. */
+  value: number;
+  low: number;
+  high: number;
+  /** Resamples for which the statistic was defined; the interval is theirs. */
+  resamples: number;
+}
+
+export interface BootstrapOptions {
+  seed: number;
+  /** Default 2000. */
+  resamples?: number;
+  /** Default 0.95. */
+  level?: number;
+}
+
+/**
+ * The interval of any statistic of rows: `statistic` gets row indices (repeats included) and returns a number.
+ * The limits are percentiles of the resampled statistic, interpolated linearly; NaN without rows.
+ */
+export function bootstrapInterval(
+  rows: number,
+  statistic: (rows: Int32Array) => number,
+  { seed, resamples = 2000, level = 0.95 }: BootstrapOptions,
+): Interval {
+  const value = statistic(Int32Array.from({ length: rows }, (_, i) => i));
+  const random = xoroshiro128plus(seed);
+  const drawn = new Int32Array(rows);
+  const values: number[] = [];
+  for (let b = 0; rows > 0 && b < resamples; b++) {
+    for (let i = 0; i < rows; i++) drawn[i] = uniformInt(random, 0, rows - 1);
+    const resampled = statistic(drawn);
+    if (!Number.isNaN(resampled)) values.push(resampled);
+  }
+  const sorted = Float64Array.from(values).sort();
+  const tail = (1 - level) / 2;
+  return {
+    value,
+    low: percentile(sorted, tail),
+    high: percentile(sorted, 1 - tail),
+    resamples: sorted.length,
+  };
+}
+
+/**
+ * The interval of sum(a) / sum(size) - sum(b) / sum(size) with a and b measured on the same rows, such as bits
+ * with and without a tag over characters.
+ */
+export function ratioDifference(
+  a: Float64Array,
+  b: Float64Array,
+  size: Float64Array,
+  options: BootstrapOptions,
+): Interval {
+  const statistic = (rows: Int32Array) => {
+    let difference = 0;
+    let total = 0;
+    for (const i of rows) {
+      difference += a[i]! - b[i]!;
+      total += size[i]!;
+    }
+    return difference / total;
+  };
+  return bootstrapInterval(a.length, statistic, options);
+}
+
+/** `share` in [0, 1] of ascending values, as numpy's default ("linear"). */
+function percentile(sorted: Float64Array, share: number): number {
+  if (sorted.length === 0) return Number.NaN;
+  const position = share * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below]! + (position - below) * (sorted[above]! - sorted[below]!);
+}

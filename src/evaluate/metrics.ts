@@ -1,0 +1,90 @@
+/**
+ * The numbers that say how good predictions are. All take the targets first and expect as many predictions.
+ * A metric that is not defined for its input (no rows; a correlation or R2 of constant values or of fewer than
+ * two rows; anything that is not finite) is NaN, never an error.
+ */
+
+export interface Regression {
+  rows: number;
+  mse: number;
+  rmse: number;
+  mae: number;
+  /** 1 - squared error / squared deviation of the targets from their own mean. */
+  r2: number;
+  pearson: number;
+  spearman: number;
+}
+
+export function regressionMetrics(targets: Float64Array, predictions: Float64Array): Regression {
+  return {
+    rows: targets.length,
+    mse: mse(targets, predictions),
+    rmse: rmse(targets, predictions),
+    mae: mae(targets, predictions),
+    r2: r2(targets, predictions),
+    pearson: pearson(targets, predictions),
+    spearman: spearman(targets, predictions),
+  };
+}
+
+export function mse(targets: Float64Array, predictions: Float64Array): number {
+  return mean(targets.map((y, i) => (y - predictions[i]!) ** 2));
+}
+
+export function rmse(targets: Float64Array, predictions: Float64Array): number {
+  return Math.sqrt(mse(targets, predictions));
+}
+
+export function mae(targets: Float64Array, predictions: Float64Array): number {
+  return mean(targets.map((y, i) => Math.abs(y - predictions[i]!)));
+}
+
+export function r2(targets: Float64Array, predictions: Float64Array): number {
+  const deviation = sum(centred(targets).map((d) => d * d));
+  return deviation > 0 ? 1 - sum(targets.map((y, i) => (y - predictions[i]!) ** 2)) / deviation : Number.NaN;
+}
+
+export function pearson(a: Float64Array, b: Float64Array): number {
+  const x = centred(a);
+  const y = centred(b);
+  const spread = Math.sqrt(sum(x.map((v) => v * v)) * sum(y.map((v) => v * v)));
+  if (!(spread > 0)) return Number.NaN;
+  return Math.min(1, Math.max(-1, sum(x.map((v, i) => v * y[i]!)) / spread));
+}
+
+/** Pearson's correlation of ranks; equal values share the mean of their ranks. */
+export function spearman(a: Float64Array, b: Float64Array): number {
+  return pearson(ranks(a), ranks(b));
+}
+
+export function mean(values: Float64Array): number {
+  return sum(values) / values.length;
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** Values minus their mean; exactly zero where all values are equal. */
+function centred(values: Float64Array): Float64Array {
+  const first = values[0] ?? 0;
+  const shifted = values.map((value) => value - first);
+  const offset = mean(shifted);
+  return shifted.map((value) => value - offset);
+}
+
+/** Ranks from 1; NaN among the values makes all of them NaN. */
+function ranks(values: Float64Array): Float64Array {
+  if (values.some(Number.isNaN)) return values.map(() => Number.NaN);
+  const order = Array.from(values.keys()).sort((i, j) => values[i]! - values[j]!);
+  const ranked = new Float64Array(values.length);
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && values[order[end]!] === values[order[start]!]) end++;
+    for (const i of order.slice(start, end)) ranked[i] = (start + 1 + end) / 2;
+    start = end;
+  }
+  return ranked;
+}

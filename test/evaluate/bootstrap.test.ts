@@ -1,0 +1,76 @@
+/** Intervals cover what they should, depend on the seed alone, and see pairs as pairs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { bootstrapInterval, ratioDifference } from "../../src/evaluate/bootstrap.ts";
+import { mean } from "../../src/evaluate/metrics.ts";
+
+/** Draws close to a normal distribution with mean 0 and variance 1. */
+function noise(seed: number, length: number): Float64Array {
+  const random = xoroshiro128plus(seed);
+  return Float64Array.from({ length }, () => {
+    let total = -6;
+    for (let i = 0; i < 12; i++) total += uniformFloat64(random);
+    return total;
+  });
+}
+
+const meanOf = (values: Float64Array) => (rows: Int32Array) =>
+  mean(Float64Array.from(rows, (i) => values[i]!));
+
+test("the interval of a mean is the one of the central limit theorem", () => {
+  const values = noise(1, 400);
+  const { value, low, high, resamples } = bootstrapInterval(400, meanOf(values), {
+    seed: 7,
+    resamples: 4000,
+  });
+  const average = mean(values);
+  const error = Math.sqrt(mean(values.map((v) => (v - average) ** 2)) / 400);
+  assert.equal(value, average);
+  assert.equal(resamples, 4000);
+  assert.ok(Math.abs(low - (average - 1.96 * error)) < 0.15 * error, String(low));
+  assert.ok(Math.abs(high - (average + 1.96 * error)) < 0.15 * error, String(high));
+});
+
+test("about 95 of 100 intervals hold the truth", () => {
+  let held = 0;
+  for (let sample = 0; sample < 200; sample++) {
+    const { low, high } = bootstrapInterval(60, meanOf(noise(1000 + sample, 60)), {
+      seed: sample,
+      resamples: 300,
+    });
+    if (low <= 0 && 0 <= high) held++;
+  }
+  assert.ok(held >= 180 && held <= 198, String(held));
+});
+
+test("one seed, one interval", () => {
+  const values = noise(3, 50);
+  const run = (seed: number) => bootstrapInterval(50, meanOf(values), { seed, resamples: 200 });
+  assert.deepEqual(run(5), run(5));
+  assert.notDeepEqual(run(5), run(6));
+});
+
+test("a small difference on the same rows is seen under large differences between rows", () => {
+  const rows = 300;
+  const size = noise(11, rows).map((v) => 50 + 10 * v);
+  const b = noise(12, rows).map((v, i) => size[i]! * (2 + 0.5 * v));
+  const jitter = noise(13, rows);
+  const a = b.map((bits, i) => bits - size[i]! * 0.02 + 0.1 * jitter[i]!);
+  const { value, low, high } = ratioDifference(a, b, size, { seed: 1 });
+  assert.ok(Math.abs(value + 0.02) < 0.001, String(value));
+  assert.ok(low < value && value < high && high < -0.019 && low > -0.021, `${low} ${high}`);
+  assert.deepEqual(ratioDifference(b, b, size, { seed: 1 }), { value: 0, low: 0, high: 0, resamples: 2000 });
+});
+
+test("what is not defined is NaN", () => {
+  const none = bootstrapInterval(0, meanOf(new Float64Array()), { seed: 1 });
+  assert.deepEqual(none, { value: Number.NaN, low: Number.NaN, high: Number.NaN, resamples: 0 });
+  const rarely = bootstrapInterval(2, (rows) => (rows[0] === rows[1] ? Number.NaN : 1), {
+    seed: 1,
+    resamples: 100,
+  });
+  assert.ok(rarely.resamples > 25 && rarely.resamples < 75);
+  assert.deepEqual([rarely.low, rarely.high], [1, 1]);
+});

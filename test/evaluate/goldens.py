@@ -1,0 +1,85 @@
+"""Numbers that test/evaluate compares with, worked out by numpy from the formulas alone.
+
+Run (numpy 1.24.2):
+  /usr/bin/python3 test/evaluate/goldens.py > test/evaluate/goldens.json
+  npx biome format --write test/evaluate/goldens.json
+"""
+import json
+import numpy as np
+
+rng = np.random.default_rng(20240205)
+
+
+def ranks(v):
+    return np.array([(v < x).sum() + ((v == x).sum() + 1) / 2 for x in v])
+
+
+def correlation(a, b):
+    a, b = a - a.mean(), b - b.mean()
+    return (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
+
+
+def metrics():
+    y = np.round(rng.normal(size=30) * 3, 2)
+    p = np.round(y * 0.6 + rng.normal(size=30), 1)
+    y[3] = y[7] = y[8]
+    p[2] = p[9] = p[4] = p[20]
+    e = y - p
+    return {
+        "targets": y.tolist(),
+        "predictions": p.tolist(),
+        "expected": {
+            "rows": 30,
+            "mse": (e**2).mean(),
+            "rmse": np.sqrt((e**2).mean()),
+            "mae": abs(e).mean(),
+            "r2": 1 - (e**2).sum() / ((y - y.mean()) ** 2).sum(),
+            "pearson": correlation(y, p),
+            "spearman": correlation(ranks(y), ranks(p)),
+        },
+    }
+
+
+def solve(x, y, alpha, standardise):
+    mean, scale = x.mean(0), np.ones(x.shape[1])
+    if standardise:
+        scale = x.std(0)
+        scale[scale == 0] = 1
+    z = (x - mean) / scale
+    w = np.linalg.lstsq(z.T @ z + alpha * np.eye(x.shape[1]), z.T @ (y - y.mean(0)), rcond=None)[0] / scale[:, None]
+    return {"alpha": alpha, "standardise": standardise, "weight": w.ravel().tolist(), "bias": (y.mean(0) - mean @ w).tolist()}
+
+
+def ridge(n, d, k, spread, alphas):
+    """x is rounded to float32 because that is how features are stored."""
+    x = (rng.normal(size=(n, d)) * spread + rng.normal(size=d) * 5).astype(np.float32).astype(np.float64)
+    y = np.round(x @ rng.normal(size=(d, k)) * 0.1 + rng.normal(size=(n, k)), 3)
+    fits = [solve(x, y, alpha, s) for alpha in alphas for s in (False, True)]
+    return {"rows": n, "features": d, "x": x.ravel().tolist(), "y": y.ravel().tolist(), "fits": fits}
+
+
+def additive():
+    a, b = rng.integers(0, 5, 40), rng.integers(0, 7, 40)
+    b[b == 6] = 2
+    y = np.round(a * 0.7 - b * 0.2 + rng.normal(size=40), 2)
+    one_hot = np.concatenate([np.ones((40, 1)), np.eye(5)[a], np.eye(7)[b]], 1)
+    penalty = np.eye(13)
+    penalty[0, 0] = 0
+    cases = []
+    for shrink in (0.5, 4.0):
+        w = np.linalg.solve(one_hot.T @ one_hot + shrink * penalty, one_hot.T @ y)
+        cases.append({"shrink": shrink, "mean": w[0], "a": w[1:6].tolist(), "b": w[6:].tolist()})
+    return {"a": a.tolist(), "b": b.tolist(), "y": y.tolist(), "cases": cases}
+
+
+if __name__ == "__main__":
+    golden = {
+        "metrics": metrics(),
+        "ridge": {
+            "tall, two outputs": ridge(70, 7, 2, np.array([1, 0.1, 30, 1, 2, 3, 4]), (0.0, 0.3, 50.0)),
+            "wide": ridge(9, 14, 1, 1.0, (0.01, 10.0)),
+            "one feature": ridge(5, 1, 1, 1.0, (0.0, 1.0)),
+        },
+        "additive": additive(),
+    }
+    print(json.dumps(golden))

@@ -72,10 +72,9 @@ test("every pair of folders: the upper may import the lower, the lower not the u
 });
 
 test("every folder of src is in the list", () => {
-  const found = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) =>
-    entry.isDirectory(),
-  );
-  assert.deepEqual(found.map(({ name }) => name).sort(), [...folders].sort());
+  for (const entry of readdirSync(join(root, "src"), { withFileTypes: true })) {
+    if (entry.isDirectory()) assert.ok((folders as readonly string[]).includes(entry.name), entry.name);
+  }
 });
 
 test("biome.json holds the rules of the list", () => {

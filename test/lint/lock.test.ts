@@ -5,19 +5,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { root } from "../../scripts/docs.ts";
 
-interface Entry {
-  version?: string;
-  optionalDependencies?: Record<string, string>;
-}
-
 test("every optional package of a locked package is locked", () => {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, Entry>;
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
   };
-  const optional = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
-    Object.entries(optionalDependencies),
-  );
+  const optional = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
   assert.ok(optional.length > 0);
-  const missing = optional.filter(([name, version]) => packages[`node_modules/${name}`]?.version !== version);
+  const missing = optional.filter((name) => !(`node_modules/${name}` in packages));
   assert.deepEqual(missing, [], "run `node scripts/lock.mjs` and commit package-lock.json");
 });

@@ -14,7 +14,11 @@ import { type GoldenTensor, readGolden, relativeError } from "./tensors.ts";
 
 export type GoldenErrors = Record<string, number>;
 
-export async function checkModelGolden(folder: string, goldenFile: string, configName?: string): Promise<GoldenErrors> {
+export async function checkModelGolden(
+  folder: string,
+  goldenFile: string,
+  configName?: string,
+): Promise<GoldenErrors> {
   const checkpoint = await openCheckpoint(folder);
   if (configName) {
     const { readFile } = await import("node:fs/promises");
@@ -70,7 +74,9 @@ async function compareForward(
   g.output("logits", logits);
 
   const scored = g.constant(
-    BigInt64Array.from(Array.from({ length: batch * (length - 1) }, (_, i) => BigInt(i + Math.floor(i / (length - 1))))),
+    BigInt64Array.from(
+      Array.from({ length: batch * (length - 1) }, (_, i) => BigInt(i + Math.floor(i / (length - 1)))),
+    ),
     [batch * (length - 1)],
   );
   const logp = g.one("LogSoftmax", [g.one("Gather", [logits, scored])]);
@@ -80,7 +86,10 @@ async function compareForward(
   g.output("loss_ce", ce);
   g.output("grad_ce", differentiate(g, ce, [embeddings])[0] as Value);
 
-  const lastRows = g.constant(BigInt64Array.from({ length: batch }, (_, b) => BigInt((b + 1) * length - 1)), [batch]);
+  const lastRows = g.constant(
+    BigInt64Array.from({ length: batch }, (_, b) => BigInt((b + 1) * length - 1)),
+    [batch],
+  );
   const w = g.input("w", "f32", [architecture.hiddenSize, 1]);
   const prediction = g.one("Gemm", [g.one("Gather", [hidden, lastRows]), w]);
   const error = g.one("Sub", [prediction, g.input("y", "f32", [batch, 1])]);

@@ -1,5 +1,5 @@
 /** Reads golden safetensors files and compares arrays as the goldens' README says. */
-import { toFloat32, readHeader, readTensor } from "../../src/weights/safetensors.ts";
+import { readHeader, readTensor, toFloat32 } from "../../src/weights/safetensors.ts";
 
 export interface GoldenTensor {
   readonly shape: readonly number[];
@@ -11,8 +11,7 @@ export async function readGolden(file: string): Promise<Map<string, GoldenTensor
   const golden = new Map<string, GoldenTensor>();
   for (const [name, info] of tensors) {
     const bytes = await readTensor(info);
-    const data =
-      info.dtype === "I32" ? new Int32Array(bytes.slice().buffer) : toFloat32(bytes, info.dtype);
+    const data = info.dtype === "I32" ? new Int32Array(bytes.slice().buffer) : toFloat32(bytes, info.dtype);
     golden.set(name, { shape: info.shape, data });
   }
   return golden;

@@ -31,6 +31,13 @@ export class ConfigReader {
     return value;
   }
 
+  /** A number above 0. */
+  positive(key: string, otherwise?: number): number {
+    const value = this.number(key, otherwise);
+    if (value <= 0) throw this.wrong(key, value, "above 0");
+    return value;
+  }
+
   flag(key: string, otherwise: boolean): boolean {
     const value = this.source[key] ?? otherwise;
     if (typeof value !== "boolean") throw this.wrong(key, value, "true or false");

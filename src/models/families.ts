@@ -10,7 +10,8 @@ export const supportedFamilies: readonly string[] = Object.keys(families);
 
 /** @throws model/unsupported, model/config */
 export function readArchitecture(config: Record<string, unknown>): Architecture {
-  const family = families[String(config.model_type)];
+  const type = String(config.model_type);
+  const family = Object.hasOwn(families, type) && families[type];
   if (!family) {
     throw new TagllmError(
       "model/unsupported",

@@ -8,6 +8,9 @@ import { attend, declareAttentionInputs } from "./attention.ts";
 import type { ConfigReader } from "./config.ts";
 import { readRope } from "./rope.ts";
 
+/** Far above any published model; a damaged config would have us build graphs for ever. */
+const MOST_LAYERS = 1000;
+
 export function llama(config: ConfigReader): Architecture {
   const hidden = config.size("hidden_size");
   const layers = config.size("num_hidden_layers");
@@ -16,10 +19,11 @@ export function llama(config: ConfigReader): Architecture {
   const headDim = config.size("head_dim", Math.floor(hidden / heads));
   const inner = config.size("intermediate_size");
   const vocabSize = config.size("vocab_size");
-  const epsilon = config.number("rms_norm_eps", 1e-6);
+  const epsilon = config.positive("rms_norm_eps", 1e-6);
   const tied = config.flag("tie_word_embeddings", false);
   const attentionBias = config.flag("attention_bias", false);
   const mlpBias = config.flag("mlp_bias", false);
+  if (layers > MOST_LAYERS) throw config.wrong("num_hidden_layers", layers, `at most ${MOST_LAYERS}`);
   config.choice("hidden_act", ["silu", "swish"], "silu");
   if (heads % kvHeads) throw config.wrong("num_key_value_heads", kvHeads, `a divisor of num_attention_heads ${heads}`);
   if (headDim % 2) throw config.wrong("head_dim", headDim, "even, as rotary positions need");

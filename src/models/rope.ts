@@ -23,7 +23,7 @@ type Scaling = (frequency: number) => number;
 
 export function readRope(config: ConfigReader, headDim: number): Rope {
   const parameters = config.section("rope_parameters");
-  const theta = parameters?.has("rope_theta") ? parameters.number("rope_theta") : config.number("rope_theta", 10000);
+  const theta = parameters?.has("rope_theta") ? parameters.positive("rope_theta") : config.positive("rope_theta", 10000);
   const scale = readScaling(parameters ?? config.section("rope_scaling"), config);
   const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) =>
     scale(Math.fround(1 / Math.fround(theta ** Math.fround((2 * i) / headDim)))),
@@ -52,7 +52,7 @@ function readScaling(section: ConfigReader | null, config: ConfigReader): Scalin
     case "default":
       return (f) => f;
     case "linear": {
-      const factor = section.number("factor");
+      const factor = section.positive("factor");
       return (f) => f / factor;
     }
     case "llama3":
@@ -62,9 +62,9 @@ function readScaling(section: ConfigReader | null, config: ConfigReader): Scalin
 
 /** Long wavelengths are stretched by `factor`, short ones kept, those between blended. */
 function llama3(section: ConfigReader, config: ConfigReader): Scaling {
-  const factor = section.number("factor");
-  const low = section.number("low_freq_factor");
-  const high = section.number("high_freq_factor");
+  const factor = section.positive("factor");
+  const low = section.positive("low_freq_factor");
+  const high = section.positive("high_freq_factor");
   const original = section.has("original_max_position_embeddings")
     ? section.size("original_max_position_embeddings")
     : config.size("max_position_embeddings");

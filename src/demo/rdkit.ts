@@ -1,0 +1,22 @@
+/**
+ * The only importer of RDKit, here for the demo's molecules: parsing, canonical SMILES, descriptors, fingerprints.
+ */
+import { createRequire } from "node:module";
+
+/** The part of RDKit's module that is used; its own types do not fit how Node loads it. */
+export interface Rdkit {
+  get_mol(smiles: string): RdkitMolecule | null;
+}
+
+export interface RdkitMolecule {
+  get_smiles(): string;
+  get_descriptors(): string;
+  get_morgan_fp_as_uint8array(options: string): Uint8Array;
+  /** Frees its memory in WebAssembly, which nothing else does. */
+  delete(): void;
+}
+
+export async function loadRdkit(): Promise<Rdkit> {
+  const init = createRequire(import.meta.url)("@rdkit/rdkit") as () => Promise<Rdkit>;
+  return await init();
+}

@@ -78,6 +78,7 @@ export const errorCodes = {
   "study/name": "The study uses a name that it does not define.",
   "study/order": "The stages cannot be put in an order, or one uses a tag that nothing trained before.",
   "study/data": "The rows of a study cannot be learned from as they are.",
+  "predict/not-a-function": "Prediction was asked of a tag that is not a trained function tag.",
   "run/folder": "The run folder cannot be used.",
   "aborted": "The work was interrupted by the caller.",
   "data/missing": "A data file does not exist.",

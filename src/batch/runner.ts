@@ -77,6 +77,23 @@ export class Runner {
     return out;
   }
 
+  /** The most likely token after the last position of each query. */
+  async nextTokens(queries: readonly Query[]): Promise<Int32Array> {
+    const vocab = this.base.architecture.vocabSize;
+    const out = new Int32Array(queries.length);
+    await this.eachBatch(queries, async (batch, indices) => {
+      const places = indices.map((index, row) =>
+        batch.place(row, (queries[index] as Query).prompt.ids.length - 1),
+      );
+      const reads = readIndices(places, batch.shape.batch);
+      const { logits } = await this.run(batch, { kind: "logits" }, batch.shape.batch, { reads });
+      indices.forEach((index, row) => {
+        out[index] = largest((logits as Float32Array).subarray(row * vocab, (row + 1) * vocab));
+      });
+    });
+    return out;
+  }
+
   /** Nats of each label of each query. */
   async nll(queries: readonly Query[], labels: readonly (readonly Label[])[]): Promise<Float32Array[]> {
     const out: Float32Array[] = new Array(queries.length);
@@ -350,6 +367,12 @@ function labelFeeds(
   const weight = new Float32Array(size);
   weight.set(weights);
   return { size, inputs: { reads: readIndices(places, size), labels: label, weights: weight } };
+}
+
+function largest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
+  return best;
 }
 
 const lossOf = (outputs: Outputs): number => (outputs.loss as Float32Array)[0] as number;

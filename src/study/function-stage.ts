@@ -1,0 +1,144 @@
+/**
+ * Stages 2 and 3 with a number as the answer: function tag and head learn labelled rows. The head is linear on
+ * the last hidden state, so it is solved in closed form; the tag is trained by gradient through it.
+ */
+import type { HeadValues, Runner } from "../batch/runner.ts";
+import { type Regression, regressionMetrics } from "../evaluate/metrics.ts";
+import { fitRidge, predictRidge, type RidgeFit } from "../evaluate/ridge.ts";
+import type { Scaling } from "../tags/tag.ts";
+import { type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
+import type { SolveHead } from "../train/trainer.ts";
+import type { StudyStage } from "./schema.ts";
+import type { Side } from "./sources.ts";
+import { type PreparedTask, queryOf, standardise, type TaskRow } from "./tasks.ts";
+
+/** Metrics of one output, in its own unit. */
+export type Scores = Readonly<Record<string, Regression>>;
+
+export function headExample(
+  task: PreparedTask,
+  row: TaskRow,
+  scaling: readonly Scaling[],
+  trained: ReadonlySet<string>,
+  lengths: Record<string, number> = {},
+): HeadExample {
+  const prompt = task.compiler.compile(row, { withTarget: false, lengths });
+  return { query: queryOf(prompt, task.isolate, trained), target: standardise(row, scaling) };
+}
+
+/** Examples of one way of prompting (with the tag, or without its vectors) for all sides of all tasks. */
+export class HeadData {
+  readonly tasks: readonly PreparedTask[];
+  readonly scaling: readonly Scaling[];
+  private readonly examples: Record<Side, readonly HeadExample[]>;
+
+  constructor(
+    tasks: readonly PreparedTask[],
+    scaling: readonly Scaling[],
+    trained: ReadonlySet<string>,
+    lengths: Record<string, number> = {},
+  ) {
+    this.tasks = tasks;
+    this.scaling = scaling;
+    const of = (side: Side) =>
+      tasks.flatMap((t) => t.rows[side].map((row) => headExample(t, row, scaling, trained, lengths)));
+    this.examples = { train: of("train"), validation: of("validation"), test: of("test") };
+  }
+
+  side(side: Side): readonly HeadExample[] {
+    return this.examples[side];
+  }
+
+  queries(side: Side, limit = Number.POSITIVE_INFINITY) {
+    return this.examples[side].slice(0, limit).map((e) => e.query);
+  }
+
+  /** Standardised targets, [n, outputs]. */
+  targets(side: Side, limit = Number.POSITIVE_INFINITY): Float64Array {
+    return Float64Array.from(this.examples[side].slice(0, limit).flatMap((e) => e.target));
+  }
+
+  /** Metrics of standardised predictions [n, outputs] of a side, per task and output, in the targets' units. */
+  scores(side: Side, predictions: ArrayLike<number>): Scores[] {
+    let at = 0;
+    return this.tasks.map((task) => {
+      const rows = task.rows[side];
+      const begin = at;
+      at += rows.length;
+      return Object.fromEntries(
+        task.targets.map((target, k) => {
+          const { mean, scale } = this.scaling[k] as Scaling;
+          const truth = Float64Array.from(rows, (r) => r.numbers[k] as number);
+          const outputs = task.targets.length;
+          const predicted = Float64Array.from(
+            rows,
+            (_, i) => mean + scale * (predictions[(begin + i) * outputs + k] as number),
+          );
+          return [target, regressionMetrics(truth, predicted)];
+        }),
+      );
+    });
+  }
+}
+
+/** Hidden states at the read-outs, [n, hidden]. */
+const features = (runner: Runner, data: HeadData, side: Side, limit?: number): Promise<Float32Array> =>
+  runner.hidden(data.queries(side, limit), readout);
+
+export interface FittedHead {
+  readonly head: HeadValues;
+  readonly fit: RidgeFit;
+  readonly validationLoss: number;
+}
+
+/** Ridge regression on the hidden states of up to `rows` training examples; validation chooses the penalty. */
+export async function fitHead(
+  runner: Runner,
+  data: HeadData,
+  penalties: readonly number[],
+  rows = Number.POSITIVE_INFINITY,
+): Promise<FittedHead> {
+  const width = runner.base.architecture.hiddenSize;
+  const x = await features(runner, data, "train", rows);
+  const y = data.targets("train", rows);
+  const validation = { x: await features(runner, data, "validation"), y: data.targets("validation") };
+  const fit = fitRidge(x, x.length / width, width, y, { alphas: penalties, validation, standardise: true });
+  const predicted = predictRidge(fit, validation.x, validation.x.length / width);
+  const loss = predicted.reduce((s, p, i) => s + (p - (validation.y[i] as number)) ** 2, 0) / predicted.length;
+  return { head: headOf(fit, width), fit, validationLoss: loss };
+}
+
+/** Predictions of a head for a side, standardised. */
+export const predictSide = (runner: Runner, data: HeadData, side: Side, head: HeadValues): Promise<Float32Array> =>
+  headPredictions(runner, data.queries(side), head);
+
+/** The ridge's [width, outputs] as a head's [outputs, width]. */
+function headOf({ weight, bias }: RidgeFit, width: number): HeadValues {
+  const outputs = bias.length;
+  const turned = new Float32Array(weight.length);
+  for (let o = 0; o < outputs; o++) {
+    for (let k = 0; k < width; k++) turned[o * width + k] = weight[k * outputs + o] as number;
+  }
+  return { outputs, weight: turned, bias: Float32Array.from(bias) };
+}
+
+export function headTask(data: HeadData, task: number): HeadTask {
+  const { name } = data.tasks[task] as PreparedTask;
+  const before = (side: Side) => data.tasks.slice(0, task).reduce((n, t) => n + t.rows[side].length, 0);
+  const own = (side: Side) => {
+    const begin = before(side);
+    return data.side(side).slice(begin, begin + (data.tasks[task] as PreparedTask).rows[side].length);
+  };
+  return { kind: "head", name, train: own("train"), validation: own("validation") };
+}
+
+/** Fits the head in place whenever training asks: to few rows on the way, with all penalties tried. */
+export function closedForm(runner: Runner, data: HeadData, head: HeadValues, stage: StudyStage): SolveHead {
+  return async () => {
+    const fitted = await fitHead(runner, data, stage.head.penalties, stage.head.solveRows);
+    head.weight.set(fitted.head.weight);
+    head.bias.set(fitted.head.bias);
+    return fitted.validationLoss;
+  };
+}
+

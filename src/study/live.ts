@@ -1,0 +1,122 @@
+/** The tags of a study while it runs: their current values, and the files that come of them. */
+import { resolve } from "node:path";
+import type { HeadValues } from "../batch/runner.ts";
+import { TagllmError } from "../errors.ts";
+import type { Base } from "../models/base.ts";
+import { quote } from "../suggest.ts";
+import { requireBase } from "../tags/base.ts";
+import { loadTag } from "../tags/file.ts";
+import { type EmbeddingStats, type EmbeddingTable, embeddingStats, initialVectors, type TagInit } from "../tags/init.ts";
+import { type Scaling, type Tag, tagDigest } from "../tags/tag.ts";
+import type { LoadedStudy } from "./load.ts";
+import type { StudyTag } from "./schema.ts";
+
+export interface LiveTag {
+  readonly name: string;
+  readonly spec: StudyTag;
+  /** [length, width]; training changes it in place. */
+  readonly vectors: Float32Array;
+  head: HeadValues | null;
+  scaling: Scaling[] | null;
+  template: string | null;
+  /** Of the prompts it was trained with. */
+  isolate: boolean;
+  bos: boolean;
+  outputs: string[];
+  usesTags: string[];
+  provenance: Record<string, unknown>;
+}
+
+export type LiveTags = ReadonlyMap<string, LiveTag>;
+
+export interface Embeddings {
+  readonly table: EmbeddingTable;
+  readonly stats: EmbeddingStats;
+  /** Root mean square of a number in the table: the unit of `rate`. */
+  readonly rms: number;
+}
+
+export async function readEmbeddings(base: Base): Promise<Embeddings> {
+  const rows = await base.embeddingRows();
+  const table = { rows, vocab: base.architecture.vocabSize, width: base.architecture.hiddenSize };
+  let squares = 0;
+  for (const x of rows) squares += x * x;
+  return { table, stats: embeddingStats(table), rms: Math.sqrt(squares / rows.length) };
+}
+
+/** Fresh tags of a study for one seed: initialised, or read from the files that the study names. */
+export async function startTags(
+  { study, folder }: LoadedStudy,
+  base: Base,
+  embeddings: Embeddings,
+  seed: number,
+): Promise<Map<string, LiveTag>> {
+  const live = new Map<string, LiveTag>();
+  for (const [index, [name, spec]] of Object.entries(study.tags).entries()) {
+    const blank = { name, spec, head: null, scaling: null, template: null, isolate: false, bos: false };
+    const unused = { outputs: [], usesTags: [], provenance: {} };
+    if (spec.from) live.set(name, { ...blank, ...unused, ...(await fromFile(resolve(folder, spec.from), name, spec, base)) });
+    else {
+      const init = initOf(spec, base);
+      const vectors = initialVectors(embeddings.table, embeddings.stats, spec.length, init, seed * 1000 + index);
+      live.set(name, { ...blank, ...unused, vectors });
+    }
+  }
+  return live;
+}
+
+function initOf({ init }: StudyTag, base: Base): TagInit {
+  if (init.from !== "text") return { from: init.from, noise: init.noise };
+  return { from: "text", ids: base.tokenizer.encode(init.text ?? "", { atStart: true }), noise: init.noise };
+}
+
+async function fromFile(file: string, name: string, spec: StudyTag, base: Base) {
+  const tag = await loadTag(file);
+  requireBase(tag, base.fingerprint);
+  if (tag.kind !== spec.kind || tag.length !== spec.length) {
+    throw new TagllmError(
+      "study/invalid",
+      `tags.${name} is a ${spec.kind} tag of length ${spec.length}, but ${file} holds ${quote(tag.name)}, a ${tag.kind} tag of length ${tag.length}.`,
+      "Write kind and length as they are in the file.",
+    );
+  }
+  const { vectors, head, scaling, template, isolate, bos, outputs, provenance } = tag;
+  const usesTags = tag.usesTags.map((t) => t.name);
+  return {
+    vectors,
+    head: head && { ...head, bias: head.bias ?? new Float32Array(head.outputs) },
+    scaling,
+    template,
+    isolate,
+    bos,
+    outputs,
+    usesTags,
+    provenance,
+  };
+}
+
+/** The tag as it is written to a file. */
+export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
+  const { name, spec, vectors, head, scaling, template, outputs, provenance } = live;
+  const domain = spec.kind === "domain";
+  return {
+    name,
+    kind: spec.kind,
+    vectors: vectors.slice(),
+    length: spec.length,
+    width: base.architecture.hiddenSize,
+    head: head && { outputs: head.outputs, weight: head.weight.slice(), bias: head.bias.slice() },
+    splitCharacters: domain && spec.splitCharacters,
+    isolate: domain ? spec.isolate : live.isolate,
+    bos: live.bos,
+    scaling,
+    template,
+    outputs,
+    usesTags: live.usesTags.map((used) => ({
+      name: used,
+      sha256: tagDigest(freezeTag(all.get(used) as LiveTag, all, base)),
+    })),
+    base: base.fingerprint,
+    provenance,
+  };
+}

@@ -1,0 +1,135 @@
+/** A loaded study meets its base and its data: everything that can fail is found before training begins. */
+import { Runner, type RunnerOptions } from "../batch/runner.ts";
+import type { Base } from "../models/base.ts";
+import type { LoadedStudy } from "./load.ts";
+import { readSources, type Side, type Source } from "./sources.ts";
+import { type StudyStage } from "./schema.ts";
+import { type PreparedTask, prepareTask, queryOf, type TaskKind } from "./tasks.ts";
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
+
+export interface PreparedStage {
+  readonly stage: StudyStage;
+  readonly kind: TaskKind;
+  readonly tasks: readonly PreparedTask[];
+}
+
+export interface PreparedStudy {
+  readonly loaded: LoadedStudy;
+  readonly base: Base;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly stages: readonly PreparedStage[];
+}
+
+/** Reads data, divides it, binds templates and compiles one prompt of each task. */
+export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<PreparedStudy> {
+  const { study } = loaded;
+  const sources = await readSources(loaded, base.folder);
+  const stages = study.stages.map((stage): PreparedStage => {
+    const tasks = stage.tasks.map((spec) =>
+      prepareTask(study, stage, spec, sources.get(spec.data) as Source, base),
+    );
+    return { stage, kind: stageKind(stage, tasks), tasks };
+  });
+  for (const { tasks } of stages) {
+    for (const task of tasks) {
+      const first = task.rows.train[0];
+      if (first) task.compiler.compile(first, { withTarget: task.kind === "text" });
+    }
+  }
+  return { loaded, base, sources, stages };
+}
+
+function stageKind(stage: StudyStage, tasks: readonly PreparedTask[]): TaskKind {
+  const kinds = [...new Set(tasks.map((t) => t.kind))];
+  const outputs = new Set(tasks.map((t) => t.targets.length));
+  if (kinds.length > 1 || outputs.size > 1) {
+    const found = tasks.map((t) => `${t.name}: ${t.kind}, ${t.targets.length} target(s)`).join("; ");
+    throw new TagllmError(
+      "study/invalid",
+      `Stage ${quote(stage.name)} mixes tasks of different kinds (${found}).`,
+      "All tasks of a stage learn text of domains, or all answer text, or all the same numbers.",
+    );
+  }
+  return kinds[0] as TaskKind;
+}
+
+export interface StagePlan {
+  readonly stage: string;
+  readonly kind: TaskKind;
+  readonly trains: readonly string[];
+  readonly steps: number;
+  readonly batch: number;
+  readonly tasks: readonly {
+    readonly task: string;
+    readonly rows: Record<Side, number>;
+    readonly dropped: number;
+    /** Mean positions of a prompt. */
+    readonly tokens: number;
+  }[];
+}
+
+/** What a run will do, from the rows and prompts at hand; nothing is run. */
+export function planStudy({ stages }: PreparedStudy): StagePlan[] {
+  return stages.map(({ stage, kind, tasks }) => ({
+    stage: stage.name,
+    kind,
+    trains: stage.train,
+    steps: stage.steps,
+    batch: stage.batch,
+    tasks: tasks.map((task) => {
+      const { train, validation, test } = task.rows;
+      const sample = train.slice(0, 200);
+      const lengths = sample.map((row) => task.compiler.compile(row, { withTarget: task.kind === "text" }).ids.length);
+      return {
+        task: task.name,
+        rows: { train: train.length, validation: validation.length, test: test.length },
+        dropped: task.dropped.reduce((n, d) => n + d.rows.length, 0),
+        tokens: Math.round(lengths.reduce((n, l) => n + l, 0) / Math.max(1, lengths.length)),
+      };
+    }),
+  }));
+}
+
+/** Bytes of keys and values of one stored position. */
+const positionBytes = ({ architecture: a }: Base): number => a.layers * 2 * a.kvHeads * a.headDim * 4;
+
+/**
+ * The deepest reuse whose stored keys and values fit the memory: prefixes, else spans, else none. Where the
+ * tags of the prompt's beginning train, nothing is constant and nothing is stored.
+ */
+export function chooseReuse(
+  { base, loaded }: PreparedStudy,
+  { stage, tasks }: PreparedStage,
+): RunnerOptions["reuse"] {
+  const trained = new Set(stage.train);
+  const spanTokens = new Map<string, number>();
+  let textTokens = 0;
+  for (const task of tasks) {
+    for (const row of [...task.rows.train, ...task.rows.validation, ...task.rows.test]) {
+      const prompt = task.compiler.compile(row, { withTarget: false });
+      const { cut } = queryOf(prompt, task.isolate, trained);
+      const spans = task.isolate ? prompt.spans.filter((s) => s.isolate && s.end <= cut) : [];
+      for (const s of spans) spanTokens.set(prompt.ids.subarray(s.start, s.end).join(), s.end - s.start);
+      textTokens += cut - spans.reduce((n, s) => n + s.end - s.start, 0);
+    }
+  }
+  const limit = loaded.study.memory * 1e9;
+  const spanBytes = [...spanTokens.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
+  if (spanBytes + textTokens * positionBytes(base) <= limit) return "prefix";
+  return spanBytes > 0 && spanBytes <= limit ? "spans" : "none";
+}
+
+export function makeRunner(
+  prepared: PreparedStudy,
+  stage: PreparedStage,
+  vectorsOf: (tag: string) => Float32Array,
+  options: { reuse: "auto" | "none"; signal: AbortSignal | undefined },
+): Runner {
+  const reuse = options.reuse === "none" ? "none" : chooseReuse(prepared, stage);
+  return new Runner(prepared.base, vectorsOf, {
+    reuse,
+    tokens: prepared.loaded.study.tokensPerRun,
+    signal: options.signal,
+  });
+}

@@ -1,0 +1,121 @@
+/** What a run found: the shape of report.json (docs/report.md) and its text form for the terminal. */
+import type { Regression } from "../evaluate/metrics.ts";
+import type { BaseFingerprint } from "../models/fingerprint.ts";
+import type { Side } from "./sources.ts";
+
+/** One number per metric name. */
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface MethodResult {
+  /** `function tag`, `domain tag`, `untrained tag`, `linear probe`, `mean`, ... */
+  readonly method: string;
+  /** In the order of the report's seeds; one entry for a method that has no seed. */
+  readonly perSeed: readonly Metrics[];
+  readonly mean: Metrics;
+  /** Standard deviation over the seeds (n - 1); 0 with one. */
+  readonly spread: Metrics;
+}
+
+export interface TaskReport {
+  readonly task: string;
+  /** The predicted column; null for text of a domain. */
+  readonly target: string | null;
+  readonly rows: Record<Side, number>;
+  readonly dropped: readonly { reason: string; rows: number }[];
+  readonly trimmed: readonly { field: string; prompts: number; tokens: number }[];
+  readonly methods: readonly MethodResult[];
+}
+
+export interface StageReport {
+  readonly stage: string;
+  readonly trained: readonly string[];
+  readonly seeds: readonly {
+    readonly seed: number;
+    readonly steps: number;
+    readonly learningRate: number;
+    readonly bestStep: number;
+    readonly firstValidationLoss: number;
+    readonly bestValidationLoss: number;
+    readonly seconds: number;
+  }[];
+  readonly tasks: readonly TaskReport[];
+}
+
+export interface Report {
+  readonly format: "tagllm-report";
+  readonly version: 1;
+  readonly created: string;
+  readonly tagllm: string;
+  readonly study: { readonly name: string; readonly file: string; readonly sha256: string };
+  readonly base: BaseFingerprint;
+  readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number; readonly node: string };
+  readonly seeds: readonly number[];
+  readonly data: readonly {
+    readonly name: string;
+    readonly files: readonly { path: string; sha256: string; bytes: number }[];
+    readonly rows: Record<Side, number>;
+    /** Rows that the base was pretrained on: scores on them are not held-out scores. */
+    readonly seen: Record<Side, number>;
+    readonly leaks: readonly { column: string; test: { shared: number; of: number } }[];
+  }[];
+  readonly stages: readonly StageReport[];
+  /** Plain sentences a reader must not miss. */
+  readonly warnings: readonly string[];
+  readonly seconds: number;
+}
+
+export function methodResult(method: string, perSeed: readonly Metrics[]): MethodResult {
+  const names = Object.keys(perSeed[0] ?? {});
+  const summary = (of: (values: number[]) => number): Metrics =>
+    Object.fromEntries(names.map((n) => [n, of(perSeed.map((m) => m[n] as number))]));
+  const mean = (values: number[]) => values.reduce((s, v) => s + v, 0) / values.length;
+  const spread = (values: number[]) => {
+    if (values.length < 2) return 0;
+    const m = mean(values);
+    return Math.sqrt(values.reduce((s, v) => s + (v - m) ** 2, 0) / (values.length - 1));
+  };
+  return { method, perSeed, mean: summary(mean), spread: summary(spread) };
+}
+
+export const regressionColumns = ["rmse", "mae", "pearson", "spearman", "r2"] as const;
+
+export const toMetrics = (r: Regression): Metrics =>
+  Object.fromEntries(regressionColumns.map((name) => [name, r[name]]));
+
+const headings: Record<string, string> = {
+  rmse: "RMSE",
+  mae: "MAE",
+  pearson: "Pearson",
+  spearman: "Spearman",
+  r2: "R2",
+  bitsPerCharacter: "bits/char",
+  nats: "nats/token",
+};
+
+/** A table per task, methods as rows, mean ± spread over the seeds. */
+export function formatReport(report: Report): string {
+  const lines: string[] = [];
+  for (const stage of report.stages) {
+    for (const task of stage.tasks) {
+      const { train, validation, test } = task.rows;
+      const what = task.target ? `predicts ${task.target}` : "text of the domain";
+      lines.push("", `${task.task}: ${what}; ${train} train, ${validation} validation, ${test} test rows`);
+      lines.push(...formatMethods(task.methods, report.seeds.length));
+    }
+  }
+  if (report.warnings.length) lines.push("", ...report.warnings.map((w) => `! ${w}`));
+  return `${lines.join("\n").trimStart()}\n`;
+}
+
+function formatMethods(methods: readonly MethodResult[], seeds: number): string[] {
+  const columns = Object.keys(methods[0]?.mean ?? {});
+  const cell = ({ mean, spread, perSeed }: MethodResult, c: string): string => {
+    const value = mean[c];
+    if (value === undefined || Number.isNaN(value)) return "-";
+    return perSeed.length > 1 ? `${value.toFixed(3)} ± ${(spread[c] as number).toFixed(3)}` : value.toFixed(3);
+  };
+  const rows = methods.map((m) => [m.method, ...columns.map((c) => cell(m, c))]);
+  const header = [`test side, ${seeds} seed${seeds > 1 ? "s" : ""}`, ...columns.map((c) => headings[c] ?? c)];
+  const widths = header.map((h, i) => Math.max(h.length, ...rows.map((r) => (r[i] as string).length)));
+  return [header, ...rows].map((r) => `  ${r.map((c, i) => (i ? c.padStart(widths[i] as number) : c.padEnd(widths[i] as number))).join("  ")}`);
+}

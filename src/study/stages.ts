@@ -1,0 +1,217 @@
+/** Runs one stage for one seed: trains its tags and scores them on the test side beside what they must beat. */
+import type { HeadValues, Runner } from "../batch/runner.ts";
+import { parseTemplate } from "../prompts/template.ts";
+import { bindTemplate } from "../prompts/bind.ts";
+import { compilePrompt } from "../prompts/prompt.ts";
+import { targetLabels, textLabels } from "../train/labels.ts";
+import { meanTextLoss, type Task, type TextExample } from "../train/tasks.ts";
+import { type TrainEvent, type TrainOptions, type TrainResult, train } from "../train/trainer.ts";
+import { plainBaselines, probe } from "./baselines.ts";
+import { bitsPerCharacter, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
+import { closedForm, fitHead, HeadData, headTask, predictSide, type Scores } from "./function-stage.ts";
+import type { Embeddings, LiveTag, LiveTags } from "./live.ts";
+import type { PreparedStage, PreparedStudy } from "./prepare.ts";
+import { type Metrics, toMetrics } from "./report.ts";
+import { fitScaling, maxTokens, type PreparedTask, queryOf, tagSpecs, type TaskRow } from "./tasks.ts";
+
+export interface StageRun {
+  readonly prepared: PreparedStudy;
+  readonly stage: PreparedStage;
+  readonly live: LiveTags;
+  readonly embeddings: Embeddings;
+  readonly runner: Runner;
+  readonly seed: number;
+  /** Baselines without a seed are computed for the first one only. */
+  readonly first: boolean;
+  readonly onEvent: (e: TrainEvent) => void;
+}
+
+/** Metrics by method, for each task of the stage and each of its targets (null: text). */
+export interface TaskScores {
+  readonly task: PreparedTask;
+  readonly target: string | null;
+  readonly methods: Record<string, Metrics>;
+}
+
+export interface StageOutcome {
+  readonly training: TrainResult;
+  readonly learningRate: number;
+  readonly scores: readonly TaskScores[];
+}
+
+export function runStage(run: StageRun): Promise<StageOutcome> {
+  switch (run.stage.kind) {
+    case "domain":
+      return runDomainStage(run);
+    case "text":
+      return runTextStage(run);
+    case "number":
+      return runNumberStage(run);
+  }
+}
+
+/** Rates that worked on the embedded base, in units of the embedding table's root mean square. */
+const defaultRates = { domain: 0.3, text: 0.1, number: 0.05 };
+
+function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): TrainOptions {
+  const rate = stage.rate ?? defaultRates[kind];
+  return {
+    steps: stage.steps,
+    batch: stage.batch,
+    learningRate: stage.learningRate ?? rate * embeddings.rms,
+    headRate: kind === "number" ? stage.head.rate : 0,
+    warmup: Math.ceil(stage.warmup * stage.steps),
+    clip: stage.clip,
+    weightDecay: stage.weightDecay,
+    lambda: stage.lambda,
+    validateEvery: stage.validateEvery ?? Math.max(1, Math.ceil(stage.steps / 10)),
+    solveEvery: stage.head.fit === "ridge" ? stage.head.solveEvery : 0,
+    seed,
+  };
+}
+
+const trainedVectors = ({ stage, live }: StageRun): Map<string, Float32Array> =>
+  new Map(stage.stage.train.map((name) => [name, (live.get(name) as LiveTag).vectors]));
+
+async function runDomainStage(run: StageRun): Promise<StageOutcome> {
+  const { stage, runner, onEvent } = run;
+  const options = trainOptions(run);
+  const trained = new Set(stage.stage.train);
+  const score = () => Promise.all(stage.tasks.map(async (t) => bitsPerCharacter(await scoreWithTag(runner, t, t.rows.test))));
+  const untrained = await score();
+  const tasks = stage.tasks.map((t) => textTask(t, trained));
+  const training = await train(runner, { vectors: trainedVectors(run), head: null }, tasks, options, onEvent, null);
+  const after = await score();
+  const scores = [];
+  for (const [i, task] of stage.tasks.entries()) {
+    const bits = (value: number | undefined): Metrics => ({ bitsPerCharacter: value as number });
+    const methods: Record<string, Metrics> = { "domain tag": bits(after[i]), "untrained tag": bits(untrained[i]) };
+    if (run.first) {
+      for (const reading of plainReadings) {
+        const plain = await scorePlain(run.prepared.base, runner, task, task.rows.test, reading);
+        methods[`no tag: ${reading.name}`] = bits(bitsPerCharacter(plain));
+      }
+    }
+    scores.push({ task, target: null, methods });
+  }
+  return { training, learningRate: options.learningRate, scores };
+}
+
+async function runTextStage(run: StageRun): Promise<StageOutcome> {
+  const { stage, runner, live, onEvent } = run;
+  const options = trainOptions(run);
+  const trained = new Set(stage.stage.train);
+  const examples = (task: PreparedTask, rows: readonly TaskRow[]): TextExample[] =>
+    rows.map((row) => {
+      const prompt = task.compiler.compile(row, { withTarget: true });
+      return { query: queryOf(prompt, task.isolate, trained), labels: targetLabels(prompt) };
+    });
+  const tasks = stage.tasks.map(
+    (task): Task => ({
+      kind: "text",
+      name: task.name,
+      train: examples(task, task.rows.train),
+      validation: examples(task, task.rows.validation),
+      ...enrichment(run, task),
+    }),
+  );
+  const score = async (task: PreparedTask) => ({
+    nats: (await meanTextLoss(runner, examples(task, task.rows.test))).loss,
+  });
+  const untrained = [];
+  for (const task of stage.tasks) untrained.push(await score(task));
+  const training = await train(runner, { vectors: trainedVectors(run), head: null }, tasks, options, onEvent, null);
+  const scores = [];
+  for (const [i, task] of stage.tasks.entries()) {
+    describeFunction(live, task);
+    const methods = { "function tag": await score(task), "untrained tag": untrained[i] as Metrics };
+    scores.push({ task, target: null, methods });
+  }
+  return { training, learningRate: options.learningRate, scores };
+}
+
+async function runNumberStage(run: StageRun): Promise<StageOutcome> {
+  const { stage, runner, live, onEvent } = run;
+  const options = trainOptions(run);
+  const trained = new Set(stage.stage.train);
+  const functionTag = live.get((stage.tasks[0] as PreparedTask).functionTag as string) as LiveTag;
+  const scaling = functionTag.scaling ?? fitScaling(stage.tasks);
+  const data = new HeadData(stage.tasks, scaling, trained);
+  const methods: Record<string, Scores[]> = run.first ? plainBaselines(data) : {};
+  const { penalties, fit } = stage.stage.head;
+
+  methods["linear probe"] = (await probe(runner, stage.stage, data)).scores;
+  const start = await fitHead(runner, data, penalties);
+  methods["untrained tag"] = data.scores("test", await predictSide(runner, data, "test", start.head));
+
+  const head = functionTag.head ?? firstHead(run, start.head);
+  const tasks = stage.tasks.map((task, i): Task => ({ ...headTask(data, i), ...enrichment(run, task) }));
+  const solve = fit === "ridge" ? closedForm(runner, data, head, stage.stage) : null;
+  const training = await train(runner, { vectors: trainedVectors(run), head }, tasks, options, onEvent, solve);
+  if (fit === "ridge") {
+    const last = await fitHead(runner, data, penalties);
+    head.weight.set(last.head.weight);
+    head.bias.set(last.head.bias);
+  }
+  methods["function tag"] = data.scores("test", await predictSide(runner, data, "test", head));
+
+  functionTag.head = head;
+  functionTag.scaling = [...scaling];
+  for (const task of stage.tasks) describeFunction(live, task);
+  const scores = stage.tasks.flatMap((task, i) =>
+    task.targets.map((target) => ({
+      task,
+      target,
+      methods: Object.fromEntries(
+        Object.entries(methods).map(([name, byTask]) => [name, toMetrics((byTask[i] as Scores)[target] as never)]),
+      ),
+    })),
+  );
+  return { training, learningRate: options.learningRate, scores };
+}
+
+/** The head that training starts from: the closed form, or the paper's unscaled mean embedding. */
+function firstHead({ stage, embeddings }: StageRun, solved: HeadValues): HeadValues {
+  if (stage.stage.head.fit === "ridge") return solved;
+  const weight = new Float32Array(solved.weight.length);
+  for (let o = 0; o < solved.outputs; o++) weight.set(embeddings.stats.mean, o * embeddings.stats.mean.length);
+  return { outputs: solved.outputs, weight, bias: new Float32Array(solved.outputs) };
+}
+
+/** What the function tag's file must say of how it was trained. */
+function describeFunction(live: LiveTags, task: PreparedTask): void {
+  const tag = live.get(task.functionTag as string) as LiveTag;
+  tag.template = task.spec.template;
+  tag.isolate = task.isolate;
+  tag.bos = task.compiler.bos;
+  tag.outputs = [...task.targets];
+  tag.usesTags = [...new Set([...tag.usesTags, ...task.tags.filter((t) => live.get(t)?.spec.kind === "domain")])];
+}
+
+/** Domain texts of the spans whose tags train along with the function tag. */
+function enrichment(run: StageRun, task: PreparedTask): Pick<Task, "domainTexts"> {
+  const { prepared, stage } = run;
+  const { loaded, base } = prepared;
+  const enriched = task.tags.filter(
+    (t) => stage.stage.train.includes(t) && loaded.study.tags[t]?.kind === "domain",
+  );
+  const pieces = parseTemplate(task.spec.template).pieces.filter((p) => p.kind !== "text" || p.text.trim() !== "");
+  const texts = enriched.flatMap((tag) =>
+    pieces.flatMap((p, i) => {
+      const next = pieces[i + 1];
+      if (p.kind !== "tag" || p.name !== tag || next?.kind !== "field") return [];
+      const template = parseTemplate(`<${tag}> {${next.name}}`);
+      return [bindTemplate(template, { tags: tagSpecs(loaded.study, [tag]), fields: [next.name] })];
+    }),
+  );
+  if (texts.length === 0) return {};
+  const settings = { tokenizer: base.tokenizer, bos: false, withTarget: false, eosAfterTarget: false };
+  return {
+    domainTexts: (i) =>
+      texts.map((bound) => {
+        const row = task.rows.train[i] as TaskRow;
+        const prompt = compilePrompt(bound, row.fields, { ...settings, maxTokens: maxTokens(loaded.study, base) });
+        return { query: { prompt, isolate: false, cut: 0 }, labels: textLabels(prompt) };
+      }),
+  };
+}

@@ -1,0 +1,39 @@
+// Makes pairs.csv from the raw DAVIS files: 40 proteins of at most 300 residues x all 68 drugs, with the
+// published test fold. Test pairs whose protein has a sequence that also stands in training keep their side in
+// `fold`; `sequence_fold` holds sequences out as a whole.
+//
+//   node examples/affinity/prepare.mjs ../shared/data/davis examples/affinity/pairs.csv
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const [folder, out] = process.argv.slice(2);
+if (!folder || !out) {
+  console.error("usage: node prepare.mjs DAVIS_FOLDER OUT.csv");
+  process.exit(2);
+}
+const read = (name) => readFileSync(join(folder, name), "utf8");
+const drugs = Object.entries(JSON.parse(read("ligands_can.txt")));
+const proteins = Object.entries(JSON.parse(read("proteins.txt")));
+const kd = read("drug-target_interaction_affinities_Kd__Davis_et_al.2011v1.txt")
+  .trim()
+  .split("\n")
+  .map((line) => line.trim().split(/\s+/).map(Number));
+const test = new Set(JSON.parse(read("test_fold_setting1.txt")));
+
+const short = proteins.map(([name, sequence], column) => ({ name, sequence, column })).filter((p) => p.sequence.length <= 300);
+const bySequence = new Map();
+for (const p of short) if (!bySequence.has(p.sequence)) bySequence.set(p.sequence, p);
+const chosen = [...bySequence.values()].slice(0, 40);
+// Every fifth protein is held out whole in the second split; every tenth after it validates.
+const sequenceFold = (k) => (k % 5 === 4 ? "test" : k % 10 === 3 ? "validation" : "train");
+
+const rows = ["drug,protein,smiles,sequence,pkd,fold,sequence_fold"];
+drugs.forEach(([drug, smiles], i) => {
+  chosen.forEach(({ name, sequence, column }, k) => {
+    const fold = test.has(i * proteins.length + column) ? "test" : "train";
+    const pkd = 9 - Math.log10(kd[i][column]);
+    rows.push([drug, name, smiles, sequence, pkd.toFixed(4), fold, sequenceFold(k)].join(","));
+  });
+});
+writeFileSync(out, `${rows.join("\n")}\n`);
+console.error(`${rows.length - 1} pairs of ${drugs.length} drugs and ${chosen.length} proteins (of ${short.length} with at most 300 residues)`);

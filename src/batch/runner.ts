@@ -122,7 +122,7 @@ export class Runner {
       const feeds = labelFeeds(batch, indices, labels, (i) => weights[i] as number);
       const outputs = await this.run(batch, { kind: "text", train: true }, feeds.size, feeds.inputs);
       loss += lossOf(outputs);
-      this.addSlotGradients(gradients, batch.slots, outputs["grad.vectors"] as Float32Array);
+      if (outputs["grad.vectors"]) this.addSlotGradients(gradients, batch.slots, outputs["grad.vectors"] as Float32Array);
     });
     return { loss, gradients };
   }

@@ -63,7 +63,7 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
       g.output("logits", architecture.logits(g, read));
       break;
     case "text":
-      addTextLoss(g, architecture.logits(g, read), spec, spec.result.train ? vectors : null);
+      addTextLoss(g, architecture.logits(g, read), spec, spec.result.train, vectors);
       break;
     case "head":
       addHeadLoss(g, read, spec, spec.result.outputs, vectors);
@@ -72,15 +72,21 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
   return g;
 }
 
-function addTextLoss(g: Graph, logits: Value, { reads }: ProgramSpec, vectors: Value | null): void {
+function addTextLoss(
+  g: Graph,
+  logits: Value,
+  { reads }: ProgramSpec,
+  train: boolean,
+  vectors: Value | null,
+): void {
   const labels = g.input("labels", "i64", [reads, 1]);
   const picked = g.one("GatherElements", [g.one("LogSoftmax", [logits]), labels], { axis: 1 });
   const nll = g.one("Neg", [picked]);
   g.output("nll", g.one("Reshape", [nll], { shape: [reads] }));
-  if (!vectors) return;
+  if (!train) return;
   const loss = g.one("ReduceSum", [g.one("Mul", [nll, g.input("weights", "f32", [reads, 1])])], { axes: [0, 1] });
   g.output("loss", loss);
-  g.output("grad.vectors", differentiate(g, loss, [vectors])[0] as Value);
+  if (vectors) g.output("grad.vectors", differentiate(g, loss, [vectors])[0] as Value);
 }
 
 function addHeadLoss(g: Graph, hidden: Value, { reads }: ProgramSpec, outputs: number, vectors: Value | null): void {

@@ -1,8 +1,10 @@
 /** A Llama small enough for graphs to be read, with random weights to run them. */
-import type { Engine, HostArray } from "../../src/engine/engine.ts";
+import { Engine, type HostArray, type Program } from "../../src/engine/engine.ts";
 import { elementCount, type Graph } from "../../src/graph/graph.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
-import type { ProgramSpec } from "../../src/models/program.ts";
+import type { Base } from "../../src/models/base.ts";
+import { readArchitecture } from "../../src/models/families.ts";
+import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
 import { MASKED } from "../../src/prompts/mask.ts";
 import { Random } from "./random.ts";
 
@@ -69,4 +71,19 @@ export function randomFeeds(
     else feeds[name] = whole[name] ?? random.floats(elementCount(shape));
   }
   return feeds;
+}
+
+/** A base without files: the tiny Llama with random weights, as far as a Runner looks at one. */
+export async function startTinyBase(seed: number, threads = 1): Promise<Base> {
+  const architecture = readArchitecture(tinyLlama);
+  const engine = await Engine.start({ threads });
+  await uploadRandomWeights(engine, architecture, seed);
+  const programs = new Map<string, Promise<Program>>();
+  const program = (spec: ProgramSpec): Promise<Program> => {
+    const key = JSON.stringify(spec);
+    const known = programs.get(key) ?? engine.compile(buildProgram(architecture, spec));
+    programs.set(key, known);
+    return known;
+  };
+  return { architecture, engine, program, close: () => engine.close() } as unknown as Base;
 }

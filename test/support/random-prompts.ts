@@ -1,0 +1,52 @@
+/** Random prompts over a tiny vocabulary: text, spans of domain tags, a function tag, target tokens. */
+import type { Query } from "../../src/batch/layout.ts";
+import type { Span } from "../../src/prompts/prompt.ts";
+import type { Random } from "./random.ts";
+
+/** Lengths of the tags that the prompts use. */
+export const tagLengths = { A: 2, B: 3, F: 2 } as const;
+
+export function randomVectors(random: Random, width: number): Map<string, Float32Array> {
+  return new Map(Object.entries(tagLengths).map(([tag, length]) => [tag, random.floats(length * width)]));
+}
+
+/** @param cutAtFunction everything before the function tag is constant */
+export function randomQuery(
+  random: Random,
+  vocabSize: number,
+  isolate: boolean,
+  cutAtFunction: boolean,
+): Query {
+  const ids: number[] = [];
+  const slots: { tag: string; position: number }[] = [];
+  const spans: Span[] = [];
+  const text = (from: number, to: number) => {
+    for (let n = random.int(from, to); n > 0; n--) ids.push(random.int(0, vocabSize - 1));
+  };
+  const place = (tag: keyof typeof tagLengths) => {
+    slots.push({ tag, position: ids.length });
+    ids.push(...new Array<number>(tagLengths[tag]).fill(-1));
+  };
+  text(0, 4);
+  for (let n = random.int(0, 3); n > 0; n--) {
+    const [tag, start] = [random.pick(["A", "B"] as const), ids.length];
+    place(tag);
+    text(1, 6);
+    spans.push({ tag, field: "data", start, end: ids.length, isolate: random.chance(0.8) });
+    text(0, 3);
+  }
+  const cut = ids.length;
+  place("F");
+  const asked = ids.length;
+  text(1, 3);
+  const prompt = {
+    ids: Int32Array.from(ids),
+    slots,
+    spans,
+    pieces: [],
+    readout: asked - 1,
+    target: { start: asked, end: ids.length },
+    trimmed: [],
+  };
+  return { prompt, isolate, cut: cutAtFunction ? cut : 0 };
+}

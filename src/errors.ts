@@ -96,6 +96,10 @@ export const errorCodes = {
   "data/rows": "A range of rows is empty, reversed or outside the file.",
   "data/split": "A split is not possible with this data.",
   "evaluate/input": "Features and targets of a regression do not fit together or are not finite.",
+  "predict/write": "A table of predictions could not be written.",
+  usage: "A command line was not understood (exit code 2).",
+  system: "The operating system refused to read or write something.",
+  internal: "Something failed that should not: a defect of tagllm.",
   "demo/size": "The demo cannot make as many molecules or pairs as asked.",
 } as const satisfies Record<string, string>;
 

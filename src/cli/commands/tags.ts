@@ -1,0 +1,85 @@
+/** `tagllm tags list` and `tagllm tags show`: what tag files say. */
+import { basename } from "node:path";
+import { loadTag } from "../../tags/file.ts";
+import { listTags } from "../../tags/library.ts";
+import { type Tag, tagDigest } from "../../tags/tag.ts";
+import type { Result } from "../result.ts";
+import { properties, table } from "../table.ts";
+
+export async function listFolder(folder: string): Promise<Result> {
+  const listed = await listTags(folder);
+  const columns = ["tag", "kind", "vectors", "answers", "beside", "base"].map((title) => ({ title }));
+  const rows = listed.map((entry) =>
+    "tag" in entry
+      ? [
+          entry.tag.name,
+          entry.tag.kind,
+          String(entry.tag.length),
+          answers(entry.tag),
+          entry.tag.usesTags.map(({ name }) => name).join(", "),
+          `${entry.tag.base.name} ${entry.tag.base.id}`,
+        ]
+      : [basename(entry.file), `error[${entry.error.code}]`, "", entry.error.problem],
+  );
+  const json = listed.map((entry) =>
+    "tag" in entry
+      ? { file: entry.file, ...summary(entry.tag) }
+      : { file: entry.file, error: errorOf(entry) },
+  );
+  const text = rows.length === 0 ? `There are no tag files in ${folder}.` : table(columns, rows);
+  return { text, json: { folder, tags: json } };
+}
+
+export async function showTag(file: string): Promise<Result> {
+  const tag = await loadTag(file);
+  const { base } = tag;
+  const entries: [string, string][] = [
+    ["tag", tag.name],
+    ["kind", tag.kind],
+    ["vectors", `${tag.length} of ${tag.width} numbers`],
+  ];
+  if (tag.kind === "domain") {
+    entries.push(["splits characters", yesOrNo(tag.splitCharacters)]);
+    entries.push(["isolates its spans", yesOrNo(tag.isolate)]);
+  } else {
+    entries.push(["template", JSON.stringify(tag.template)], ["answers", answers(tag)]);
+    tag.scaling?.forEach(({ mean, scale }, k) => {
+      entries.push([`scaling of ${tag.outputs[k]}`, `mean ${mean}, scale ${scale}`]);
+    });
+    entries.push(["isolates spans", yesOrNo(tag.isolate)], ["begins with BOS", yesOrNo(tag.bos)]);
+    for (const { name, sha256 } of tag.usesTags) entries.push(["trained beside", `${name} ${sha256}`]);
+  }
+  entries.push(
+    ["base", `${base.name} ${base.id}`],
+    [
+      "",
+      `${base.architecture}, ${base.layers} layers of ${base.hiddenSize}, vocabulary of ${base.vocabSize}`,
+    ],
+    ["digest", tagDigest(tag)],
+  );
+  for (const [name, value] of Object.entries(tag.provenance)) entries.push([name, shown(value)]);
+  const json = { file, ...summary(tag), digest: tagDigest(tag), provenance: tag.provenance };
+  return { text: properties(entries), json };
+}
+
+/** All of a tag but its numbers. */
+function summary({ vectors: _vectors, head, provenance: _provenance, ...rest }: Tag): object {
+  return { ...rest, head: head && { outputs: head.outputs, bias: head.bias !== null } };
+}
+
+function answers({ kind, head, outputs }: Tag): string {
+  if (kind === "domain") return "";
+  return `${outputs.join(", ")} (${head ? "number" : "text"}${outputs.length > 1 ? "s" : ""})`;
+}
+
+function errorOf({ error }: { error: { code: string; problem: string; cure: string } }): object {
+  return { code: error.code, problem: error.problem, cure: error.cure };
+}
+
+function yesOrNo(value: boolean): string {
+  return value ? "yes" : "no";
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

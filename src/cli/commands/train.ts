@@ -1,0 +1,78 @@
+/** `tagllm train`: a study file in, tags and a report out. */
+import { join } from "node:path";
+import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
+import { formatReport } from "../../study/report.ts";
+import { runStudy } from "../../study/run.ts";
+import type { Io } from "../io.ts";
+import { type StudyChoice, withStudy } from "../open-study.ts";
+import type { Result } from "../result.ts";
+import { runView } from "../run-view.ts";
+import { type Column, grouped, table } from "../table.ts";
+
+export interface TrainChoice extends StudyChoice {
+  out?: string;
+  reuse?: boolean;
+  dryRun?: boolean;
+}
+
+export function train(io: Io, file: string, choice: TrainChoice): Promise<Result> {
+  const signal = io.signal();
+  return withStudy(file, choice, io, async (prepared) => {
+    const out = choice.out ?? join("runs", prepared.loaded.study.name);
+    if (choice.dryRun) return planResult(prepared, out);
+    return runPrepared(io, prepared, { out, reuse: choice.reuse === false ? "none" : "auto", signal });
+  });
+}
+
+/** Runs a prepared study with progress; the result is its report. */
+export async function runPrepared(
+  io: Io,
+  prepared: PreparedStudy,
+  options: { out: string; reuse: "auto" | "none"; signal: AbortSignal },
+): Promise<Result> {
+  const runs = prepared.stages.length * prepared.loaded.study.seeds.length;
+  const report = await runStudy(prepared, { ...options, onEvent: runView(io.progress, runs) });
+  io.progress.clear();
+  const files = `Tags: ${join(options.out, "tags")}\nReport: ${join(options.out, "report.json")}`;
+  return { text: `${formatReport(report)}\n${files}`, json: { out: options.out, report } };
+}
+
+function planResult(prepared: PreparedStudy, out: string): Result {
+  const { study } = prepared.loaded;
+  const plan = planStudy(prepared);
+  const { base } = prepared;
+  const text = [
+    `${study.name} on ${base.name} (${base.fingerprint.id}), seeds ${study.seeds.join(", ")}, into ${out}`,
+    "",
+    planTable(plan),
+    "",
+    "Nothing was run.",
+  ].join("\n");
+  return { text, json: { study: study.name, base: base.fingerprint, seeds: study.seeds, out, stages: plan } };
+}
+
+function planTable(plan: readonly StagePlan[]): string {
+  const right = (title: string): Column => ({ title, align: "right" });
+  const columns: Column[] = [
+    { title: "stage" },
+    { title: "learns" },
+    { title: "from" },
+    right("train"),
+    right("validation"),
+    right("test"),
+    right("dropped"),
+    right("tokens"),
+    right("steps"),
+    right("batch"),
+  ];
+  const rows = plan.flatMap(({ stage, kind, trains, steps, batch, tasks }) =>
+    tasks.map(({ task, rows: sides, dropped, tokens }, i) => [
+      i === 0 ? stage : "",
+      i === 0 ? `${trains.join(", ")} (${kind})` : "",
+      task,
+      ...[sides.train, sides.validation, sides.test, dropped, tokens].map(grouped),
+      ...(i === 0 ? [grouped(steps), grouped(batch)] : []),
+    ]),
+  );
+  return table(columns, rows);
+}

@@ -1,0 +1,48 @@
+/** A study file, its base and its data, opened for a command and closed after it. */
+import { resolve } from "node:path";
+import { Base } from "../models/base.ts";
+import { defaultBase } from "../models/default-base.ts";
+import { loadStudy } from "../study/load.ts";
+import { type PreparedStudy, prepareStudy } from "../study/prepare.ts";
+import type { Io } from "./io.ts";
+
+export interface EngineChoice {
+  device?: "cpu" | "webgpu";
+  threads?: number;
+}
+
+export interface StudyChoice extends EngineChoice {
+  /** Instead of the study's seeds. */
+  seed?: number[];
+}
+
+/** Opens the base and closes it after `work`, whatever happens. */
+export async function withBase<T>(
+  folder: string,
+  { device, threads }: EngineChoice,
+  work: (base: Base) => Promise<T>,
+): Promise<T> {
+  const base = await Base.load(folder, { ...(device && { device }), ...(threads && { threads }) });
+  try {
+    return await work(base);
+  } finally {
+    await base.close();
+  }
+}
+
+export async function withStudy<T>(
+  file: string,
+  choice: StudyChoice,
+  { progress }: Pick<Io, "progress">,
+  work: (prepared: PreparedStudy) => Promise<T>,
+): Promise<T> {
+  const loaded = await loadStudy(file);
+  const { study } = loaded;
+  const chosen = { ...loaded, study: { ...study, seeds: choice.seed ?? study.seeds } };
+  const folder = study.base === undefined ? defaultBase : resolve(loaded.folder, study.base);
+  progress.update(`loading the base ${folder} ...`);
+  return withBase(folder, choice, async (base) => {
+    progress.update(`reading the data of ${study.name} ...`);
+    return work(await prepareStudy(chosen, base));
+  });
+}

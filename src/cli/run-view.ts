@@ -1,0 +1,50 @@
+/** What happens in a run, as lines: one that is rewritten at every step, and one that stays for every stage. */
+import type { StudyEvent } from "../study/run.ts";
+import { duration, type Progress, Rate } from "./progress.ts";
+
+/** Listens to a run of `stages` stages. */
+export function runView(progress: Progress, stages: number): (event: StudyEvent) => void {
+  let rate = new Rate();
+  let begun = 0;
+  let validation = "";
+  return (event) => {
+    const { stage, seed } = event;
+    const title = `[${Math.max(1, begun)}/${stages}] ${stage}, seed ${seed}`;
+    switch (event.kind) {
+      case "stage-begin":
+        begun++;
+        rate = new Rate();
+        validation = "";
+        progress.note(
+          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.steps} steps, stores ${stored(event.reuse)}`,
+        );
+        break;
+      case "step": {
+        const perSecond = rate.mark(event.step);
+        const pace =
+          perSecond === null ? "" : `, ${perSecond.toFixed(1)} steps/s, ${left(event, perSecond)} left`;
+        progress.update(
+          `${title}: step ${event.step}/${event.steps}, loss ${event.loss.toFixed(4)}${validation}${pace}`,
+        );
+        break;
+      }
+      case "validation":
+        if (event.best) validation = `, best validation ${event.loss.toFixed(4)}`;
+        break;
+      case "stage-end":
+        progress.note(
+          `${title}: done in ${duration(event.seconds)}, best validation loss ${event.bestLoss.toFixed(4)} at step ${event.bestStep}`,
+        );
+        break;
+    }
+  };
+}
+
+function left({ step, steps }: { step: number; steps: number }, perSecond: number): string {
+  return perSecond > 0 ? duration((steps - step) / perSecond) : "?";
+}
+
+function stored(reuse: string): string {
+  if (reuse === "prefix") return "everything before the trained tags";
+  return reuse === "spans" ? "isolated spans" : "nothing";
+}

@@ -23,11 +23,7 @@ interface Compiled {
 
 const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 const elementType = { f32: "float32", i32: "int32", i64: "int64" } as const;
-const allocate = {
-  f32: (n: number) => new Float32Array(n),
-  i32: (n: number) => new Int32Array(n),
-  i64: (n: number) => new BigInt64Array(n),
-};
+const arrayType = { f32: Float32Array, i32: Int32Array, i64: BigInt64Array } as const;
 
 const tensor = (p: PortSpec, data: HostArray): ort.Tensor =>
   new ort.Tensor(elementType[p.dtype], data as Float32Array, p.shape);
@@ -55,6 +51,7 @@ export class Runtime {
   }
 
   hold(name: string, shape: readonly number[], data: Float32Array): void {
+    if (data.length !== count(shape)) throw new Error(`weight ${name} takes [${shape}], not ${data.length} numbers`);
     this.weights.set(name, { shape, data });
   }
 
@@ -83,7 +80,7 @@ export class Runtime {
     const fetches: Record<string, ort.Tensor> = {};
     const buffers: Record<string, HostArray> = {};
     for (const p of compiled.outputs) {
-      const data = allocate[p.dtype](count(p.shape));
+      const data = new arrayType[p.dtype](count(p.shape));
       buffers[p.name] = data;
       fetches[p.name] = tensor(p, data);
     }
@@ -156,6 +153,9 @@ export class Runtime {
   private assemble(p: PortSpec, feed: Feed | undefined): HostArray {
     if (feed === undefined) throw new Error(`input ${p.name} was not fed`);
     if (!("stack" in feed)) {
+      if (!(feed instanceof arrayType[p.dtype])) {
+        throw new Error(`input ${p.name} takes ${p.dtype}, not a ${(feed as object).constructor.name}`);
+      }
       if (feed.length !== count(p.shape)) {
         throw new Error(`input ${p.name} takes [${p.shape}] (${count(p.shape)} numbers), not ${feed.length}`);
       }

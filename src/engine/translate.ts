@@ -2,10 +2,18 @@
 import { TagllmError } from "../errors.ts";
 import type { Failure, Request } from "./protocol.ts";
 
+/** A source file with its line, and the C++ function that follows it: result type, name, arguments, templates. */
+const sourceLocation =
+  /(?:[A-Za-z]:)?[\\/][^\s:()]*\.(?:cc|h|hpp|cpp|cu)(?::\d+)?(?: [^()]*?\w+(?:::[\w~<>]+)+(?:\((?:[^()]|\([^()]*\))*\)(?: const)?)?(?: \[with [^\]]*\])?)?/g;
+
+const outOfMemory =
+  /bad_alloc|failed to allocate|out of memory|array buffer allocation|typed array length|bad_array_new_length/i;
+
 /** What is left of a runtime message once source paths, function signatures and internal names are gone. */
 export function essence(message: string): string {
   return message
-    .replace(/(?:[A-Za-z]:)?[\\/][^\s:()]*\.(?:cc|h|hpp|cpp|cu)(?::\d+)?/g, "")
+    .replace(/Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: /g, "$1 ($2): ")
+    .replace(sourceLocation, "")
     .replace(/\b(?:onnxruntime|Ort|std|gsl|Eigen)::[\w:<>~]+(?:\([^)]*\))?/g, "")
     .replace(/\[ONNXRuntimeError\]\s*:\s*\d+\s*:\s*\w+\s*:\s*/g, "")
     .replace(/\s+/g, " ")
@@ -16,7 +24,7 @@ export function translateFailure(error: unknown, during: Request["kind"]): Failu
   if (error instanceof TagllmError) return { code: error.code, problem: error.problem, cure: error.cure };
   const message = error instanceof Error ? error.message : String(error);
   const rest = essence(message);
-  if (/bad_alloc|failed to allocate|out of memory|array buffer allocation|bad_array_new_length/i.test(message)) {
+  if (outOfMemory.test(message)) {
     return {
       code: "engine/memory",
       problem: `Not enough memory while the engine tried to ${during}: ${rest}`,

@@ -155,6 +155,7 @@ class Measurement {
     await runner.hidden(queries, readout);
     const layout = layOut(wanted.query, "spans");
     const block = layout.past.findIndex((b) => b.origin === wanted.start);
+    // biome-ignore lint/complexity/useLiteralKeys: private, and the only way to name what is stored
     const key = runner["blockKey"](layout, block);
     const { kvHeads, headDim, layers } = this.base.architecture;
     const g = new Graph();

@@ -61,7 +61,7 @@ export class Engine {
       await engine.request({ kind: "start", options: full });
     } catch (e) {
       await engine.worker.terminate();
-      throw e;
+      throw engine.ended ? notStarted(e as TagllmError) : e;
     }
     return engine;
   }
@@ -139,6 +139,14 @@ export class Engine {
     for (const { reject } of this.waiting.values()) reject(this.ended);
     this.waiting.clear();
   }
+}
+
+function notStarted({ problem }: TagllmError): TagllmError {
+  return new TagllmError(
+    "engine/start",
+    `onnxruntime could not be loaded. ${problem}`,
+    "It has libraries for Linux with glibc and Windows (x64, arm64) and macOS (arm64); there, run npm install again.",
+  );
 }
 
 function aborted(signal: AbortSignal): TagllmError {

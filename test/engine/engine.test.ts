@@ -1,6 +1,8 @@
 /** The engine as its callers see it: what is kept, what is refused and in which words, how it ends. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { Engine, type Feed, type Program } from "../../src/engine/engine.ts";
 import { essence } from "../../src/engine/translate.ts";
 import { TagllmError } from "../../src/errors.ts";
@@ -244,6 +246,26 @@ describe("the end", () => {
     engine["worker"].postMessage({ id: -1 });
     await fails(program.run({ x }), "engine/closed", /worker thread died: .*kind/);
     await engine.close();
+  });
+});
+
+describe("the beginning", () => {
+  test("a runtime that cannot be loaded is an error of its own, with the reason", async () => {
+    const broken = new URL("./broken-runtime.cjs", import.meta.url).pathname;
+    const engine = JSON.stringify(new URL("../../src/engine/engine.ts", import.meta.url).href);
+    const script = `const { Engine } = await import(${engine});
+      await Engine.start().catch((e) => console.log(JSON.stringify({ code: e.code, problem: e.problem })));`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--import", "tsx", "--input-type=module", "--eval", script],
+      { env: { ...process.env, NODE_OPTIONS: `--require ${broken}` } },
+    );
+    const { code, problem } = JSON.parse(stdout);
+    assert.equal(code, "engine/start");
+    assert.match(
+      problem,
+      /^onnxruntime could not be loaded.*libonnxruntime\.so\.1: cannot open shared object file/,
+    );
   });
 });
 

@@ -1,6 +1,5 @@
-// Makes pairs.csv from the raw DAVIS files: 40 proteins of at most 300 residues x all 68 drugs, with the
-// published test fold. Test pairs whose protein has a sequence that also stands in training keep their side in
-// `fold`; `sequence_fold` holds sequences out as a whole.
+// Makes pairs.csv from the raw DAVIS files: the 40 shortest distinct proteins x all 68 drugs. `fold` is the
+// published test fold (pairs); `sequence_fold` holds proteins out as a whole.
 //
 //   node examples/affinity/prepare.mjs ../shared/data/davis examples/affinity/pairs.csv
 import { readFileSync, writeFileSync } from "node:fs";
@@ -20,10 +19,8 @@ const kd = read("drug-target_interaction_affinities_Kd__Davis_et_al.2011v1.txt")
   .map((line) => line.trim().split(/\s+/).map(Number));
 const test = new Set(JSON.parse(read("test_fold_setting1.txt")));
 
-const short = proteins.map(([name, sequence], column) => ({ name, sequence, column })).filter((p) => p.sequence.length <= 300);
-const bySequence = new Map();
-for (const p of short) if (!bySequence.has(p.sequence)) bySequence.set(p.sequence, p);
-const chosen = [...bySequence.values()].slice(0, 40);
+const distinct = new Map(proteins.map(([name, sequence], column) => [sequence, { name, sequence, column }]).reverse());
+const chosen = [...distinct.values()].sort((a, b) => a.sequence.length - b.sequence.length || a.column - b.column).slice(0, 40);
 // Every fifth protein is held out whole in the second split; every tenth after it validates.
 const sequenceFold = (k) => (k % 5 === 4 ? "test" : k % 10 === 3 ? "validation" : "train");
 
@@ -36,4 +33,5 @@ drugs.forEach(([drug, smiles], i) => {
   });
 });
 writeFileSync(out, `${rows.join("\n")}\n`);
-console.error(`${rows.length - 1} pairs of ${drugs.length} drugs and ${chosen.length} proteins (of ${short.length} with at most 300 residues)`);
+const lengths = chosen.map((p) => p.sequence.length);
+console.error(`${rows.length - 1} pairs: ${drugs.length} drugs x ${chosen.length} proteins of ${lengths[0]} to ${lengths.at(-1)} residues`);

@@ -7,15 +7,16 @@ import type { Label, Runner } from "../batch/runner.ts";
 import type { Base } from "../models/base.ts";
 import { textLabels } from "../train/labels.ts";
 import type { TextExample, TextTask } from "../train/tasks.ts";
-import { type PreparedTask, queryOf, type TaskRow } from "./tasks.ts";
+import type { PreparedTask, TaskRow } from "./tasks.ts";
 
-export function textExample(task: PreparedTask, row: TaskRow, trained: ReadonlySet<string>): TextExample {
+/** The whole prompt carries loss and its first positions train, so nothing of it can be stored. */
+function textExample(task: PreparedTask, row: TaskRow): TextExample {
   const prompt = task.compiler.compile(row, { withTarget: false });
-  return { query: queryOf(prompt, task.isolate, trained), labels: textLabels(prompt) };
+  return { query: { prompt, isolate: task.isolate, cut: 0 }, labels: textLabels(prompt) };
 }
 
-export function textTask(task: PreparedTask, trained: ReadonlySet<string>): TextTask {
-  const examples = (rows: readonly TaskRow[]) => rows.map((row) => textExample(task, row, trained));
+export function textTask(task: PreparedTask): TextTask {
+  const examples = (rows: readonly TaskRow[]) => rows.map((row) => textExample(task, row));
   return {
     kind: "text",
     name: task.name,
@@ -45,7 +46,7 @@ export async function scoreWithTag(
   task: PreparedTask,
   rows: readonly TaskRow[],
 ): Promise<TextScores> {
-  const examples = rows.map((row) => textExample(task, row, new Set()));
+  const examples = rows.map((row) => textExample(task, row));
   const nats = await runner.nll(
     examples.map((e) => e.query),
     examples.map((e) => e.labels),

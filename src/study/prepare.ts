@@ -126,7 +126,7 @@ export function makeRunner(
   vectorsOf: (tag: string) => Float32Array,
   options: { reuse: "auto" | "none"; signal: AbortSignal | undefined },
 ): Runner {
-  const reuse = options.reuse === "none" ? "none" : chooseReuse(prepared, stage);
+  const reuse = options.reuse === "none" || stage.kind === "domain" ? "none" : chooseReuse(prepared, stage);
   return new Runner(prepared.base, vectorsOf, {
     reuse,
     tokens: prepared.loaded.study.tokensPerRun,

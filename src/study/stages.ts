@@ -76,10 +76,9 @@ const trainedVectors = ({ stage, live }: StageRun): Map<string, Float32Array> =>
 async function runDomainStage(run: StageRun): Promise<StageOutcome> {
   const { stage, runner, onEvent } = run;
   const options = trainOptions(run);
-  const trained = new Set(stage.stage.train);
   const score = () => Promise.all(stage.tasks.map(async (t) => bitsPerCharacter(await scoreWithTag(runner, t, t.rows.test))));
   const untrained = await score();
-  const tasks = stage.tasks.map((t) => textTask(t, trained));
+  const tasks = stage.tasks.map((t) => textTask(t));
   const training = await train(runner, { vectors: trainedVectors(run), head: null }, tasks, options, onEvent, null);
   const after = await score();
   const scores = [];

@@ -10,10 +10,12 @@ import sys
 
 def configure(threads):
     """Call before `import torch`. OPENBLAS_CORETYPE may pin an older kernel (Haswell halves the rate on
-    AVX-512); without it OpenBLAS picks its own, and require_fast_blas checks that its results are right."""
+    AVX-512); without it OpenBLAS picks its own, and require_fast_blas checks that its results are right.
+    PyTorch's threads sleep when idle: spinning, they would take the cores from OpenBLAS's own threads."""
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         os.environ.pop(name, None)
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 def require_fast_blas():

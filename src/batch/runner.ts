@@ -33,6 +33,8 @@ export interface TextStep {
 }
 
 export interface HeadStep extends TextStep {
+  /** [n, hidden], after the final norm at the read-outs. */
+  readonly hidden: Float32Array;
   /** [n, outputs] */
   readonly predictions: Float32Array;
   readonly headGradient: Float32Array;
@@ -70,9 +72,7 @@ export class Runner {
       const places = indices.map((index, row) => batch.place(row, positionOf(queries[index] as Query)));
       const reads = readIndices(places, batch.shape.batch);
       const { hidden } = await this.run(batch, { kind: "hidden" }, batch.shape.batch, { reads });
-      indices.forEach((index, row) => {
-        out.set((hidden as Float32Array).subarray(row * width, (row + 1) * width), index * width);
-      });
+      copyRows(hidden as Float32Array, out, indices, width);
     });
     return out;
   }
@@ -142,6 +142,7 @@ export class Runner {
     const result = {
       loss: 0,
       gradients: new Map() as TagGradients,
+      hidden: new Float32Array(queries.length * this.base.architecture.hiddenSize),
       predictions: new Float32Array(queries.length * outputs),
       headGradient: new Float32Array(head.weight.length),
       biasGradient: new Float32Array(outputs),
@@ -166,10 +167,8 @@ export class Runner {
       if (out["grad.vectors"]) this.addSlotGradients(result.gradients, batch.slots, out["grad.vectors"] as Float32Array);
       addInto(result.headGradient, out["grad.head"] as Float32Array);
       addInto(result.biasGradient, out["grad.bias"] as Float32Array);
-      const predicted = out.prediction as Float32Array;
-      indices.forEach((index, row) => {
-        result.predictions.set(predicted.subarray(row * outputs, (row + 1) * outputs), index * outputs);
-      });
+      copyRows(out.prediction as Float32Array, result.predictions, indices, outputs);
+      copyRows(out.hidden as Float32Array, result.hidden, indices, this.base.architecture.hiddenSize);
     });
     return result;
   }
@@ -367,6 +366,13 @@ function labelFeeds(
   const weight = new Float32Array(size);
   weight.set(weights);
   return { size, inputs: { reads: readIndices(places, size), labels: label, weights: weight } };
+}
+
+/** Row i of `from` becomes row `indices[i]` of `to`. */
+function copyRows(from: Float32Array, to: Float32Array, indices: readonly number[], width: number): void {
+  indices.forEach((index, row) => {
+    to.set(from.subarray(row * width, (row + 1) * width), index * width);
+  });
 }
 
 function largest(values: Float32Array): number {

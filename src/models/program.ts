@@ -24,7 +24,7 @@ export type Result =
   /** Output `nll` [reads], nats of each label; with `train` also `loss` and `grad.vectors` [slots, d]. */
   | { readonly kind: "text"; readonly train: boolean }
   /**
-   * Linear head on `hidden`, squared error. Outputs `prediction` [reads, outputs], `loss`, and the gradients
+   * Linear head on `hidden`, squared error. Outputs `hidden` [reads, d], `prediction` [reads, outputs], `loss`, and the gradients
    * `grad.vectors`, `grad.head` [outputs, d], `grad.bias` [outputs].
    */
   | { readonly kind: "head"; readonly outputs: number };
@@ -96,6 +96,7 @@ function addHeadLoss(g: Graph, hidden: Value, { reads }: ProgramSpec, outputs: n
   const error = g.one("Sub", [prediction, g.input("targets", "f32", [reads, outputs])]);
   const weighted = g.one("Mul", [g.one("Mul", [error, error]), g.input("weights", "f32", [reads, 1])]);
   const loss = g.one("ReduceSum", [weighted], { axes: [0, 1] });
+  g.output("hidden", hidden);
   g.output("prediction", prediction);
   g.output("loss", loss);
   const trained = vectors ? [vectors, head, bias] : [head, bias];

@@ -6,8 +6,9 @@ import type { HeadValues, Runner } from "../batch/runner.ts";
 import { type Regression, regressionMetrics } from "../evaluate/metrics.ts";
 import { fitRidge, predictRidge, type RidgeFit } from "../evaluate/ridge.ts";
 import type { Scaling } from "../tags/tag.ts";
+import { setHead, WindowedRidge } from "../train/closed-form.ts";
 import { type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
-import type { SolveHead } from "../train/trainer.ts";
+import type { ClosedForm } from "../train/trainer.ts";
 import type { StudyStage } from "./schema.ts";
 import type { Side } from "./sources.ts";
 import { type PreparedTask, queryOf, standardise, type TaskRow } from "./tasks.ts";
@@ -105,21 +106,18 @@ export async function fitHead(
   const fit = fitRidge(x, x.length / width, width, y, { alphas: penalties, validation, standardise: true });
   const predicted = predictRidge(fit, validation.x, validation.x.length / width);
   const loss = predicted.reduce((s, p, i) => s + (p - (validation.y[i] as number)) ** 2, 0) / predicted.length;
-  return { head: headOf(fit, width), fit, validationLoss: loss };
+  return { head: headOf(fit), fit, validationLoss: loss };
 }
 
 /** Predictions of a head for a side, standardised. */
 export const predictSide = (runner: Runner, data: HeadData, side: Side, head: HeadValues): Promise<Float32Array> =>
   headPredictions(runner, data.queries(side), head);
 
-/** The ridge's [width, outputs] as a head's [outputs, width]. */
-function headOf({ weight, bias }: RidgeFit, width: number): HeadValues {
-  const outputs = bias.length;
-  const turned = new Float32Array(weight.length);
-  for (let o = 0; o < outputs; o++) {
-    for (let k = 0; k < width; k++) turned[o * width + k] = weight[k * outputs + o] as number;
-  }
-  return { outputs, weight: turned, bias: Float32Array.from(bias) };
+function headOf(fit: RidgeFit): HeadValues {
+  const outputs = fit.bias.length;
+  const head = { outputs, weight: new Float32Array(fit.weight.length), bias: new Float32Array(outputs) };
+  setHead(head, fit);
+  return head;
 }
 
 export function headTask(data: HeadData, task: number): HeadTask {
@@ -132,13 +130,15 @@ export function headTask(data: HeadData, task: number): HeadTask {
   return { kind: "head", name, train: own("train"), validation: own("validation") };
 }
 
-/** Fits the head in place whenever training asks: to few rows on the way, with all penalties tried. */
-export function closedForm(runner: Runner, data: HeadData, head: HeadValues, stage: StudyStage): SolveHead {
-  return async () => {
-    const fitted = await fitHead(runner, data, stage.head.penalties, stage.head.solveRows);
-    head.weight.set(fitted.head.weight);
-    head.bias.set(fitted.head.bias);
-    return fitted.validationLoss;
+/** Moves `head` along while the tag trains; validates the tag with a head fitted to some of the rows. */
+export function closedForm(runner: Runner, data: HeadData, head: HeadValues, { head: spec }: StudyStage): ClosedForm {
+  const window = new WindowedRidge(head, {
+    rows: Math.min(spec.solveRows, data.side("train").length),
+    every: spec.solveEvery,
+    shrink: spec.shrink,
+  });
+  return {
+    observe: (examples) => window.observe(examples),
+    validate: async () => (await fitHead(runner, data, spec.penalties, spec.validationRows)).validationLoss,
   };
 }
-

@@ -101,14 +101,16 @@ const stage = z.strictObject({
         .enum(["ridge", "gradient"])
         .default("ridge")
         .describe("`ridge`: solved in closed form; `gradient`: trained with the tag, as in the paper"),
-      solveEvery: count.default(50).describe("Steps between closed-form solutions"),
-      solveRows: count.default(2000).describe("Training rows of a solution on the way; the last one takes all"),
-      rate: z.number().min(0).default(1).describe("Learning rate of the head as a multiple of the vectors'"),
+      solveEvery: count.default(5).describe("Steps between closed-form solutions"),
+      solveRows: count.default(1500).describe("Latest examples that a solution on the way is made from"),
+      shrink: z.number().min(0).default(1).describe("Ridge penalty per example of a solution on the way"),
+      validationRows: count.default(2000).describe("Training rows of the head that a validation fits"),
+      rate: z.number().min(0).default(1).describe("With fit: gradient, the head's learning rate over the vectors'"),
       penalties: z
         .array(z.number().min(0))
         .min(1)
         .default([0.1, 1, 10, 100, 1000])
-        .describe("Ridge penalties; validation chooses"),
+        .describe("Ridge penalties of the last solution, on all rows; validation chooses"),
     })
     .prefault({}),
 });

@@ -59,13 +59,12 @@ function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): T
     steps: stage.steps,
     batch: stage.batch,
     learningRate: stage.learningRate ?? rate * embeddings.rms,
-    headRate: kind === "number" ? stage.head.rate : 0,
+    headRate: kind === "number" && stage.head.fit === "gradient" ? stage.head.rate : 0,
     warmup: Math.ceil(stage.warmup * stage.steps),
     clip: stage.clip,
     weightDecay: stage.weightDecay,
     lambda: stage.lambda,
     validateEvery: stage.validateEvery ?? Math.max(1, Math.ceil(stage.steps / 10)),
-    solveEvery: stage.head.fit === "ridge" ? stage.head.solveEvery : 0,
     seed,
   };
 }
@@ -143,7 +142,7 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
   const start = await fitHead(runner, data, penalties);
   methods["untrained tag"] = data.scores("test", await predictSide(runner, data, "test", start.head));
 
-  const head = functionTag.head ?? firstHead(run, start.head);
+  const head = functionTag.head ?? (await firstHead(run, data, start.head));
   const tasks = stage.tasks.map((task, i): Task => ({ ...headTask(data, i), ...enrichment(run, task) }));
   const solve = fit === "ridge" ? closedForm(runner, data, head, stage.stage) : null;
   const training = await train(runner, { vectors: trainedVectors(run), head }, tasks, options, onEvent, solve);
@@ -169,9 +168,13 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
   return { training, learningRate: options.learningRate, scores };
 }
 
-/** The head that training starts from: the closed form, or the paper's unscaled mean embedding. */
-function firstHead({ stage, embeddings }: StageRun, solved: HeadValues): HeadValues {
-  if (stage.stage.head.fit === "ridge") return solved;
+/** The head that training starts from: a strongly shrunk solution, or the paper's unscaled mean embedding. */
+async function firstHead({ stage, embeddings, runner }: StageRun, data: HeadData, solved: HeadValues): Promise<HeadValues> {
+  const { fit, shrink, validationRows } = stage.stage.head;
+  if (fit === "ridge") {
+    const rows = Math.min(validationRows, data.side("train").length);
+    return (await fitHead(runner, data, [shrink * rows], rows)).head;
+  }
   const weight = new Float32Array(solved.weight.length);
   for (let o = 0; o < solved.outputs; o++) weight.set(embeddings.stats.mean, o * embeddings.stats.mean.length);
   return { outputs: solved.outputs, weight, bias: new Float32Array(solved.outputs) };

@@ -3,6 +3,7 @@
  * so that a label or an example counts the same wherever it falls.
  */
 import type { HeadValues, Runner, TagGradients } from "../batch/runner.ts";
+import type { HeadObservation } from "./closed-form.ts";
 import { type HeadExample, readout, type Task, type TextExample } from "./tasks.ts";
 
 /** Examples of one step. */
@@ -19,7 +20,7 @@ export interface StepGradient {
   /** Mean nats a label of the enriched domains; null without enrichment. */
   readonly domainLoss: number | null;
   readonly tags: TagGradients;
-  readonly head: { readonly weight: Float32Array; readonly bias: Float32Array } | null;
+  readonly head: (HeadObservation & { readonly weight: Float32Array; readonly bias: Float32Array }) | null;
 }
 
 export function gatherStep(tasks: readonly Task[], picks: readonly { task: number; example: number }[]): StepExamples {
@@ -52,7 +53,8 @@ export async function stepGradient(
     const step = await runner.headStep(queries, readout, targets, weights, head);
     loss += step.loss;
     addTags(tags, step.gradients);
-    headGradient = { weight: step.headGradient, bias: step.biasGradient };
+    const { hidden, predictions } = step;
+    headGradient = { weight: step.headGradient, bias: step.biasGradient, hidden, predictions, targets };
   }
   const domainLoss = examples.domain.length ? (await addText(runner, examples.domain, lambda, tags)) / lambda : null;
   return { loss, domainLoss, tags, head: headGradient };

@@ -4,6 +4,7 @@
  */
 import type { HeadValues, Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
+import type { HeadObservation } from "./closed-form.ts";
 import { AdamW, clipGradients, type Parameter } from "./optimizer.ts";
 import { batches } from "./order.ts";
 import { cosineWithWarmup } from "./schedule.ts";
@@ -16,7 +17,7 @@ export interface TrainOptions {
   readonly batch: number;
   /** Peak learning rate of the vectors. */
   readonly learningRate: number;
-  /** The head's learning rate as a multiple of the vectors'; 0 leaves the head to `solveHead`. */
+  /** The head's learning rate as a multiple of the vectors'; 0 where the head is solved. */
   readonly headRate: number;
   /** Steps of linear warm-up. */
   readonly warmup: number;
@@ -27,13 +28,16 @@ export interface TrainOptions {
   readonly lambda: number;
   /** Validate every so many steps, and at the end. */
   readonly validateEvery: number;
-  /** Re-solve a closed-form head every so many steps; 0: only when validating. */
-  readonly solveEvery: number;
   readonly seed: number;
 }
 
-/** A closed-form head: fits `head` in place to the current vectors and returns the validation loss. */
-export type SolveHead = (stage: "step" | "validation") => Promise<number>;
+/** A head that is solved instead of trained. */
+export interface ClosedForm {
+  /** Sees the head examples of a step, and moves the head. */
+  observe(examples: HeadObservation): void;
+  /** Validation loss of the tag with a head fitted for the purpose. */
+  validate(): Promise<number>;
+}
 
 export interface Trained {
   readonly vectors: ReadonlyMap<string, Float32Array>;
@@ -68,7 +72,7 @@ export async function train(
   tasks: readonly Task[],
   options: TrainOptions,
   onEvent: (e: TrainEvent) => void,
-  solveHead: SolveHead | null,
+  closedForm: ClosedForm | null,
 ): Promise<TrainResult> {
   const names = [...trained.vectors.keys()];
   const optimizer = new AdamW(parametersOf(trained, options), { weightDecay: options.weightDecay });
@@ -79,7 +83,7 @@ export async function train(
   );
   const locate = locator(tasks);
   const began = performance.now();
-  const validate = () => (solveHead ? solveHead("validation") : validationLoss(runner, tasks, trained.head));
+  const validate = () => (closedForm ? closedForm.validate() : validationLoss(runner, tasks, trained.head));
 
   let firstLoss = await validate();
   let best = { step: 0, loss: firstLoss };
@@ -95,6 +99,7 @@ export async function train(
     const gradientNorm = clipGradients(gradients, options.clip);
     requireFinite(gradient.loss, gradientNorm, step);
     optimizer.step(gradients, learningRate);
+    if (closedForm && gradient.head) closedForm.observe(gradient.head);
     onEvent({
       kind: "step",
       step: step + 1,
@@ -113,8 +118,6 @@ export async function train(
         kept = copyOf(trained);
       }
       onEvent({ kind: "validation", step: step + 1, loss, best: better });
-    } else if (solveHead && options.solveEvery && (step + 1) % options.solveEvery === 0) {
-      await solveHead("step");
     }
   }
   restore(trained, kept);

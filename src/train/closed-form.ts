@@ -1,0 +1,88 @@
+/**
+ * A linear head is convex, so it is not walked to but solved: by ridge regression on the hidden states that the
+ * last steps produced anyway. The tag's gradient is then taken through a head that is near its best for the
+ * tag as it is (variable projection). Between solutions the bias follows the mean residual, because a moving
+ * tag shifts all hidden states together.
+ */
+import type { HeadValues } from "../batch/runner.ts";
+import { moments, type Ridge, solveRidge } from "../evaluate/ridge.ts";
+
+/** What a step says of its head examples. */
+export interface HeadObservation {
+  /** [n, width] */
+  readonly hidden: Float32Array;
+  /** [n, outputs], standardised. */
+  readonly targets: Float32Array;
+  /** [n, outputs] */
+  readonly predictions: Float32Array;
+}
+
+export interface WindowOptions {
+  /** Examples that a solution is made from: the latest. */
+  readonly rows: number;
+  /** Steps between solutions. */
+  readonly every: number;
+  /** Ridge penalty per example, on standardised states; large, because the states are of different ages. */
+  readonly shrink: number;
+}
+
+export class WindowedRidge {
+  private readonly head: HeadValues;
+  private readonly options: WindowOptions;
+  private readonly hidden: Float32Array;
+  private readonly targets: Float64Array;
+  private filled = 0;
+  private next = 0;
+  private steps = 0;
+
+  constructor(head: HeadValues, options: WindowOptions) {
+    this.head = head;
+    this.options = options;
+    this.hidden = new Float32Array(options.rows * this.width);
+    this.targets = new Float64Array(options.rows * head.outputs);
+  }
+
+  private get width(): number {
+    return this.head.weight.length / this.head.outputs;
+  }
+
+  /** Takes a step's examples into the window and moves the head in place. */
+  observe({ hidden, targets, predictions }: HeadObservation): void {
+    const { outputs } = this.head;
+    for (let i = 0; i * outputs < targets.length; i++) {
+      this.hidden.set(hidden.subarray(i * this.width, (i + 1) * this.width), this.next * this.width);
+      this.targets.set(targets.subarray(i * outputs, (i + 1) * outputs), this.next * outputs);
+      this.next = (this.next + 1) % this.options.rows;
+      this.filled = Math.min(this.filled + 1, this.options.rows);
+    }
+    this.steps++;
+    if (this.steps % this.options.every === 0) this.solve();
+    else this.followResiduals(targets, predictions);
+  }
+
+  private solve(): void {
+    const x = this.hidden.subarray(0, this.filled * this.width);
+    const y = this.targets.subarray(0, this.filled * this.head.outputs);
+    const sums = moments(x, this.filled, this.width, y);
+    setHead(this.head, solveRidge(sums, this.options.shrink * this.filled, { standardise: true }));
+  }
+
+  private followResiduals(targets: Float32Array, predictions: Float32Array): void {
+    const { outputs, bias } = this.head;
+    const rows = targets.length / outputs;
+    for (let i = 0; i < targets.length; i++) {
+      const residual = (predictions[i] as number) - (targets[i] as number);
+      bias[i % outputs] = (bias[i % outputs] as number) - residual / rows;
+    }
+  }
+}
+
+/** Puts a ridge's weights [width, outputs] into a head [outputs, width], in place. */
+export function setHead(head: HeadValues, { weight, bias }: Ridge): void {
+  const { outputs } = head;
+  const width = weight.length / outputs;
+  for (let o = 0; o < outputs; o++) {
+    for (let k = 0; k < width; k++) head.weight[o * width + k] = weight[k * outputs + o] as number;
+    head.bias[o] = bias[o] as number;
+  }
+}

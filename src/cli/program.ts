@@ -175,8 +175,8 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
       "doctor",
       "Check that this machine can run tagllm, and say what to install where it cannot.",
       [["tagllm doctor", "the first thing to run when something is odd"]],
-      async (io) => (await import("./commands/doctor.ts")).doctor(io),
-    ),
+      async (io, [check]) => (await import("./commands/doctor.ts")).doctor(io, check),
+    ).argument("[check]", "this check only"),
   );
 
   engineOptions(

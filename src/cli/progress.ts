@@ -17,11 +17,12 @@ export class Progress {
   private readonly target: Target;
   private readonly now: () => number;
   private shown = false;
-  private lastLine = Number.NEGATIVE_INFINITY;
+  private lastLine: number;
 
   constructor(target: Target, now: () => number = () => performance.now()) {
     this.target = target;
     this.now = now;
+    this.lastLine = this.target.isTTY ? Number.NEGATIVE_INFINITY : now();
   }
 
   /** What is going on at this moment; dropped when the last one was just shown. */

@@ -2,13 +2,16 @@
  * `tagllm doctor`: can this machine run tagllm? Every check says what it found and, where it is not in order,
  * what to do. A GPU is not needed, so its absence is no failure.
  */
+import { execFile } from "node:child_process";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { promisify } from "node:util";
 import { Engine } from "../../engine/engine.ts";
 import { Graph } from "../../graph/graph.ts";
 import { Base } from "../../models/base.ts";
 import { defaultBase } from "../../models/default-base.ts";
+import { didYouMean, quote } from "../../suggest.ts";
 import type { Io } from "../io.ts";
-import { failureOf, type Result } from "../result.ts";
+import { failureOf, type Result, UsageError } from "../result.ts";
 import { bytes, grouped } from "../table.ts";
 
 interface Check {
@@ -18,21 +21,28 @@ interface Check {
   cure?: string;
 }
 
-const checks: (() => Check | Promise<Check>)[] = [
+const checks: Record<string, () => Check | Promise<Check>> = {
   node,
   platform,
-  runtime,
+  onnxruntime: runtime,
   webgpu,
-  embeddedBase,
+  "embedded base": embeddedBase,
   memory,
   cores,
-];
+};
 
-export async function doctor({ colors, progress }: Io): Promise<Result> {
+export async function doctor({ colors, progress }: Io, only?: string): Promise<Result> {
+  if (only !== undefined && !Object.hasOwn(checks, only)) {
+    throw new UsageError(
+      `There is no check ${quote(only)}.`,
+      didYouMean(only, Object.keys(checks), "checks"),
+    );
+  }
   const results: Check[] = [];
-  for (const check of checks) {
-    progress.update(`checking ${check.name} ...`);
-    results.push(await check());
+  for (const [name, check] of Object.entries(checks)) {
+    if (only !== undefined && name !== only) continue;
+    progress.update(`checking ${name} ...`);
+    results.push(name === "webgpu" && only === undefined ? await apart(name) : await check());
   }
   progress.clear();
   const marks = { ok: colors.green("ok"), failed: colors.red("--"), absent: colors.yellow("no") };
@@ -45,7 +55,29 @@ export async function doctor({ colors, progress }: Io): Promise<Result> {
   const last = ok
     ? "This machine can run tagllm."
     : "This machine cannot run tagllm yet; see the lines marked --.";
-  return { text: [...lines, "", last].join("\n"), json: { ok, checks: results }, ok };
+  return {
+    text: [...lines, ...(only === undefined ? ["", last] : [])].join("\n"),
+    json: { ok, checks: results },
+    ok,
+  };
+}
+
+/** A check in a process of its own: looking for an adapter makes drivers write to stderr, and some crash. */
+async function apart(name: string): Promise<Check> {
+  const words = [...process.execArgv, process.argv[1]!, "doctor", name, "--json"];
+  const output = await promisify(execFile)(process.execPath, words).catch(
+    (error: { stdout?: string }) => error,
+  );
+  try {
+    return (JSON.parse(output.stdout ?? "") as { checks: [Check] }).checks[0];
+  } catch {
+    return {
+      name,
+      state: "absent",
+      found: "the check crashed",
+      cure: "Update the GPU's driver, or use --device cpu.",
+    };
+  }
 }
 
 function node(): Check {

@@ -28,7 +28,7 @@ export function inspect(io: Io, file: string, choice: InspectChoice): Promise<Re
     const text = shown.map(({ task, row, inspected }) =>
       [
         io.colors.bold(`${task.name}, data row ${row.rowNumber}`),
-        summary(task, inspected),
+        summary(task, row, inspected),
         ...promptLines(inspected, tokenizer, io),
       ].join("\n"),
     );
@@ -65,14 +65,13 @@ function lossPositions({ kind }: PreparedTask, prompt: Prompt): number[] {
   return labels.map(({ position }) => position);
 }
 
-function summary(task: PreparedTask, { prompt, isolate, lossAt }: InspectedPrompt): string {
+function summary(task: PreparedTask, row: TaskRow, { prompt, isolate, lossAt }: InspectedPrompt): string {
   const cut = prompt.trimmed.map(({ field, tokens }) => `${tokens} tokens of {${field}} cut`);
+  const targets = task.targets.map((target, k) => `${target} = ${row.numbers[k]}`).join(", ");
   return [
     `${prompt.ids.length} positions`,
     isolate && prompt.spans.some((span) => span.isolate) ? "spans isolated" : "nothing isolated",
-    task.kind === "number"
-      ? `loss of the head on ${task.targets.join(", ")}`
-      : `loss on ${lossAt.length} tokens`,
+    task.kind === "number" ? `loss of the head on ${targets}` : `loss on ${lossAt.length} tokens`,
     ...cut,
   ].join("; ");
 }

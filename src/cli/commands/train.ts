@@ -1,8 +1,9 @@
 /** `tagllm train`: a study file in, tags and a report out. */
 import { join } from "node:path";
+import { TagllmError } from "../../errors.ts";
 import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
 import { formatReport } from "../../study/report.ts";
-import { runStudy } from "../../study/run.ts";
+import { runStudy, type StudyEvent } from "../../study/run.ts";
 import type { Io } from "../io.ts";
 import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
@@ -31,10 +32,26 @@ export async function runPrepared(
   options: { out: string; reuse: "auto" | "none"; signal: AbortSignal },
 ): Promise<Result> {
   const runs = prepared.stages.length * prepared.loaded.study.seeds.length;
-  const report = await runStudy(prepared, { ...options, onEvent: runView(io.progress, runs) });
+  const show = runView(io.progress, runs);
+  const done: string[] = [];
+  const onEvent = (event: StudyEvent) => {
+    if (event.kind === "stage-end") done.push(`${event.stage} (seed ${event.seed})`);
+    show(event);
+  };
+  const report = await runStudy(prepared, { ...options, onEvent }).catch((error: unknown) => {
+    throw options.signal.aborted ? interrupted(options.out, done, error) : error;
+  });
   io.progress.clear();
   const files = `Tags: ${join(options.out, "tags")}\nReport: ${join(options.out, "report.json")}`;
   return { text: `${formatReport(report)}\n${files}`, json: { out: options.out, report } };
+}
+
+function interrupted(out: string, done: readonly string[], cause: unknown): TagllmError {
+  const kept = done.length === 0 ? "no stage was finished" : `kept are the tags of ${done.join(", ")}`;
+  const problem = `The run in ${out} was stopped; ${kept}.`;
+  return new TagllmError("aborted", problem, "To run again, choose another --out or remove the folder.", {
+    cause,
+  });
 }
 
 function planResult(prepared: PreparedStudy, out: string): Result {

@@ -1,0 +1,191 @@
+/** The commands at work on a small study: what they print, what they write, and that Ctrl-C ends them in order. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { readRows } from "../../src/data/source.ts";
+import { Base } from "../../src/models/base.ts";
+import { defaultBase } from "../../src/models/default-base.ts";
+import { predict } from "../../src/study/predict.ts";
+import type { Report } from "../../src/study/report.ts";
+import { openTags } from "../../src/tags/library.ts";
+import { run, start, temporaryFolder, writeStudy } from "./command.ts";
+
+test("--dry-run plans and writes nothing", async (t) => {
+  const folder = temporaryFolder(t);
+  const file = writeStudy(folder, 3);
+  const text = await run(["train", file, "--dry-run", "--seed", "4", "5"], folder);
+  assert.equal(text.code, 0, text.stderr);
+  assert.match(text.stdout, /^words on polyglot-5m \([0-9a-f]{16}\), seeds 4, 5, into runs\/words\n/);
+  assert.match(text.stdout, /Nothing was run\.\n$/);
+  const { stdout } = await run(["train", file, "--dry-run", "--json"], folder);
+  const plan = JSON.parse(stdout) as {
+    seeds: number[];
+    stages: { stage: string; tasks: { rows: object }[] }[];
+  };
+  assert.deepEqual(plan.seeds, [1]);
+  assert.deepEqual(
+    plan.stages.map(({ stage }) => stage),
+    ["domain", "size"],
+  );
+  assert.deepEqual(plan.stages[1]!.tasks[0]!.rows, { train: 24, validation: 8, test: 8 });
+  assert.equal(existsSync(join(folder, "runs")), false);
+});
+
+test("inspect shows slots, spans, isolation, loss and read-out where they are", async (t) => {
+  const file = writeStudy(temporaryFolder(t), 3);
+  const { code, stdout } = await run(["inspect", file, "--json", "--rows", "2"]);
+  assert.equal(code, 0);
+  const { prompts } = JSON.parse(stdout) as { prompts: Record<string, unknown>[] };
+  assert.deepEqual(
+    prompts.map(({ stage }) => stage),
+    ["domain", "domain", "size", "size"],
+  );
+  const [domain, , size] = prompts as unknown as [Inspected, Inspected, Inspected];
+  const tokens = domain.ids.length - 2;
+  assert.deepEqual(domain.slots, [{ tag: "Word", position: 0 }]);
+  assert.deepEqual(
+    domain.lossAt,
+    Array.from({ length: tokens }, (_, i) => i + 2),
+  );
+  assert.deepEqual(size.lossAt, []);
+  assert.equal(size.readout, size.ids.length - 1);
+  assert.equal(size.isolate, true);
+  const [span] = size.spans;
+  const seen = size.firstSeen.map((first, i) => [i, first]);
+  for (const [i, first] of seen as [number, number][]) {
+    assert.equal(first, i >= span!.start && i < span!.end ? span!.start : 0);
+  }
+  assert.deepEqual(
+    size.tokens.map((token, i) => (token === null ? i : -1)).filter((i) => i >= 0),
+    [span!.start, span!.start + 1, size.ids.length - 2, size.ids.length - 1],
+  );
+
+  const text = await run(["inspect", file, "--stage", "size"]);
+  assert.match(
+    text.stdout,
+    /^size\/words, data row \d+\n\d+ positions; spans isolated; loss of the head on size = \d+\n/,
+  );
+  assert.match(text.stdout, /<Word>\s+from \d+\s+none\s+2 vectors; span \d+-\d+, isolated\n/);
+  assert.match(text.stdout, /<Size>\s+from 0\s+none\s+2 vectors; read-out at \d+\n$/);
+  assert.ok(!text.stdout.includes("\u001b"), "no colours where stdout is not a terminal");
+  const unknown = await run(["inspect", file, "--stage", "siz"]);
+  assert.match(unknown.stderr, /^error\[usage\]: The study has no stage "siz"\.\n {2}Did you mean "size"\?/);
+});
+
+interface Inspected {
+  ids: number[];
+  tokens: (string | null)[];
+  slots: object[];
+  spans: { start: number; end: number }[];
+  lossAt: number[];
+  firstSeen: number[];
+  readout: number;
+  isolate: boolean;
+}
+
+test("train, tags and predict agree with the library", async (t) => {
+  const folder = temporaryFolder(t);
+  const out = join(folder, "out");
+  const trained = await run(["train", writeStudy(folder, 3), "--out", out, "--json"]);
+  assert.equal(trained.code, 0, trained.stderr);
+  const { report } = JSON.parse(trained.stdout) as { report: Report };
+  assert.deepEqual(report, JSON.parse(readFileSync(join(out, "report.json"), "utf8")));
+  assert.match(trained.stderr, /^\[1\/2\] domain, seed 1: 3 steps/);
+  assert.match(trained.stderr, /\[2\/2\] size, seed 1: done in .*, best validation loss \d/);
+
+  const library = join(out, "tags");
+  const listed = await run(["tags", "list", library]);
+  assert.match(
+    listed.stdout,
+    /^tag +kind .*\nSize +function +2 +size \(number\) +Word .*\nWord +domain +2 .*\n$/,
+  );
+  const shown = await run(["tags", "show", join(library, "Size.safetensors"), "--json"]);
+  assert.equal(
+    (JSON.parse(shown.stdout) as { template: string }).template,
+    "The word <Word> {word} has the size <Size>",
+  );
+
+  const rows = (await readRows({ file: join(folder, "words.csv") })).rows;
+  const base = await Base.load(defaultBase);
+  t.after(() => base.close());
+  const expected = (await predict(base, await openTags(library), "Size", rows)).map(
+    ({ values }) => values.size,
+  );
+
+  const table = ["predict", "--tag", "Size", "--tags", library, "--data", join(folder, "words.csv")];
+  const json = await run([...table, "--json"]);
+  assert.deepEqual(JSON.parse(json.stdout), { tag: "Size", predictions: expected.map((size) => ({ size })) });
+  const file = join(folder, "predicted.csv");
+  assert.match((await run([...table, "--out", file])).stdout, /^40 rows with predictions: /);
+  const written = (await readRows({ file })).rows;
+  assert.deepEqual(
+    written,
+    rows.map((row, i) => ({ ...row, predicted_size: String(expected[i]) })),
+  );
+  const again = await run(["predict", "--tag", "Size", "--tags", library, "--data", file]);
+  assert.match(again.stderr, /^error\[data\/duplicate-column\]: .* already has a column "predicted_size"/);
+
+  const one = await run([
+    "predict",
+    "--tag",
+    join(library, "Size.safetensors"),
+    "--field",
+    `word=${rows[0]!.word}`,
+  ]);
+  assert.match(one.stdout, /^size {2}-?\d+\.\d+\n$/);
+  assert.ok(Math.abs(Number(one.stdout.slice(6)) - (expected[0] as number)) < 1e-3);
+  const wrong = await run(["predict", "--tag", join(library, "Size.safetensors"), "--field", "wrd=C"]);
+  assert.match(wrong.stderr, /^error\[prompts\/unknown-field\][\s\S]*Did you mean "wrd"\?/);
+  const domain = await run(["predict", "--tag", join(library, "Word.safetensors"), "--field", "word=C"]);
+  assert.match(domain.stderr, /^error\[predict\/not-a-function\]/);
+});
+
+test("an existing run folder is not overwritten", async (t) => {
+  const folder = temporaryFolder(t);
+  const file = writeStudy(folder, 1);
+  writeFileSync(join(folder, "mine.txt"), "precious");
+  const { code, stderr } = await run(["train", file, "--out", folder]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error\[run\/folder\]: .* already holds /);
+  assert.equal(readFileSync(join(folder, "mine.txt"), "utf8"), "precious");
+});
+
+test("the first Ctrl-C ends a run in order and says what was kept", async (t) => {
+  const folder = temporaryFolder(t);
+  const file = writeStudy(folder, 100_000);
+  const out = join(folder, "out");
+  const { child, ended, says } = start(["train", file, "--out", out, "--json"]);
+  await says("domain, seed 1: 100000 steps");
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await ended;
+  assert.equal(code, 130, stderr);
+  assert.match(stderr, /Stopping after this step\. Press Ctrl-C again to stop now\.\n/);
+  assert.match(stderr, /interrupted: The run in .* was stopped; no stage was finished\.\n {2}.*\n$/);
+  assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, "aborted");
+  const events = readFileSync(join(out, "events.jsonl"), "utf8");
+  for (const line of events.trimEnd().split("\n")) JSON.parse(line);
+});
+
+test("doctor finds this machine in order, with or without a GPU", async () => {
+  const { code, stdout, stderr } = await run(["doctor", "--json"]);
+  const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: { name: string; state: string }[] };
+  assert.equal(ok, true, stdout);
+  assert.equal(code, 0);
+  assert.equal(stderr, "");
+  const states = Object.fromEntries(checks.map(({ name, state }) => [name, state]));
+  const { webgpu, ...others } = states;
+  assert.ok(webgpu === "ok" || webgpu === "absent");
+  assert.deepEqual(new Set(Object.values(others)), new Set(["ok"]));
+  assert.equal(Object.keys(others).length, 6);
+});
+
+test("model info says what the embedded base is", async () => {
+  const { stdout } = await run(["model", "info", "--json"]);
+  const info = JSON.parse(stdout) as Record<string, unknown>;
+  assert.equal(info.parameters, 5_475_584);
+  assert.equal(info.weightBytes, 5_475_584 * 4);
+  assert.deepEqual(info.dtypes, ["BF16"]);
+  assert.equal((info.fingerprint as { name: string }).name, "polyglot-5m");
+});

@@ -125,6 +125,10 @@ export class Runtime {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: "sequential",
+      // An arena belongs to one session and never shrinks, and a memory pattern doubles it: with a program for
+      // every shape their activations would add up. The allocator of the process serves all of them, as fast.
+      enableCpuMemArena: false,
+      enableMemPattern: false,
       graphOptimizationLevel: "all",
       logSeverityLevel: 4,
       ...(profilePrefix && { enableProfiling: true, profileFilePrefix: `${profilePrefix}-${program}` }),

@@ -10,6 +10,7 @@ import type { ProgramSpec, Result } from "../models/program.ts";
 import { type Batch, makeBatch, readIndices, type SlotRef, type VectorsOf } from "./feeds.ts";
 import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { fullRows, partRows, roundLength, roundPast } from "./sizes.ts";
+import { BlockStore, residentName } from "./store.ts";
 
 export interface RunnerOptions {
   readonly reuse: Reuse;
@@ -55,11 +56,13 @@ export class Runner {
   readonly base: Base;
   readonly options: RunnerOptions;
   private readonly vectorsOf: VectorsOf;
-  private readonly stored = new Set<string>();
+  private readonly store: BlockStore;
   private readonly digests = new Map<Float32Array, string>();
 
-  constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions) {
+  /** @param store shared by runners that may use the same blocks; the caller clears it */
+  constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store = new BlockStore(base)) {
     this.base = base;
+    this.store = store;
     this.vectorsOf = vectorsOf;
     this.options = options;
   }
@@ -174,9 +177,8 @@ export class Runner {
   }
 
   /** Forgets all stored keys and values. */
-  async clear(): Promise<void> {
-    await this.base.engine.release([...this.stored].flatMap((key) => this.residentNames(key)));
-    this.stored.clear();
+  clear(): Promise<void> {
+    return this.store.clear();
   }
 
   private async run(
@@ -236,8 +238,8 @@ export class Runner {
     past.forEach((_, b) => {
       const keys = Array.from({ length: rows }, (_row, row) => this.blockKey(layouts[row] ?? first, b));
       for (let l = 0; l < this.base.architecture.layers; l++) {
-        for (const part of ["key", "value"]) {
-          made.feeds[`past.${b}.${part}.${l}`] = { stack: keys.map((key) => `${key}/${part}.${l}`) };
+        for (const part of ["key", "value"] as const) {
+          made.feeds[`past.${b}.${part}.${l}`] = { stack: keys.map((key) => residentName(key, part, l)) };
         }
       }
     });
@@ -250,7 +252,7 @@ export class Runner {
     for (const layout of layouts) {
       layout.past.forEach((block, b) => {
         const key = this.blockKey(layout, b);
-        if (!this.stored.has(key)) missing[block.kind].set(key, this.blockLayout(layout, b));
+        if (!this.store.has(key)) missing[block.kind].set(key, this.blockLayout(layout, b));
       });
     }
     for (const kind of ["span", "text"] as const) {
@@ -271,12 +273,14 @@ export class Runner {
     const lengths = layouts.map((l) => l.fresh.length);
     const keep: Record<string, Keep> = {};
     for (let l = 0; l < this.base.architecture.layers; l++) {
-      for (const part of ["key", "value"]) {
-        keep[`${part}.${l}`] = { names: keys.map((key) => `${key}/${part}.${l}`), lengths };
+      for (const part of ["key", "value"] as const) {
+        keep[`${part}.${l}`] = { names: keys.map((key) => residentName(key, part, l)), lengths };
       }
     }
     await this.run(batch, { kind: "keys" }, 0, {}, keep);
-    for (const key of keys) this.stored.add(key);
+    keys.forEach((key, i) => {
+      this.store.add(key, lengths[i] as number);
+    });
   }
 
   /** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
@@ -323,10 +327,6 @@ export class Runner {
       this.digests.set(vectors, known);
     }
     return known;
-  }
-
-  private residentNames(key: string): string[] {
-    return Array.from({ length: this.base.architecture.layers }, (_, l) => [`${key}/key.${l}`, `${key}/value.${l}`]).flat();
   }
 
   private addSlotGradients(into: TagGradients, slots: readonly (SlotRef | null)[], gradient: Float32Array): void {

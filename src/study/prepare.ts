@@ -1,5 +1,7 @@
 /** A loaded study meets its base and its data: everything that can fail is found before training begins. */
-import { Runner, type RunnerOptions } from "../batch/runner.ts";
+import type { Reuse } from "../batch/layout.ts";
+import { Runner } from "../batch/runner.ts";
+import { type BlockStore, positionBytes } from "../batch/store.ts";
 import type { Base } from "../models/base.ts";
 import type { LoadedStudy } from "./load.ts";
 import { readSources, type Side, type Source } from "./sources.ts";
@@ -91,17 +93,15 @@ export function planStudy({ stages }: PreparedStudy): StagePlan[] {
   }));
 }
 
-/** Bytes of keys and values of one stored position. */
-const positionBytes = ({ architecture: a }: Base): number => a.layers * 2 * a.kvHeads * a.headDim * 4;
-
 /**
  * The deepest reuse whose stored keys and values fit the memory: prefixes, else spans, else none. Where the
  * tags of the prompt's beginning train, nothing is constant and nothing is stored.
  */
-export function chooseReuse(
+function chooseReuse(
   { base, loaded }: PreparedStudy,
-  { stage, tasks }: PreparedStage,
-): RunnerOptions["reuse"] {
+  { stage, kind, tasks }: PreparedStage,
+): { reuse: Reuse; bytes: number } {
+  if (kind === "domain") return { reuse: "none", bytes: 0 };
   const trained = new Set(stage.train);
   const spanTokens = new Map<string, number>();
   let textTokens = 0;
@@ -116,20 +116,22 @@ export function chooseReuse(
   }
   const limit = loaded.study.memory * 1e9;
   const spanBytes = [...spanTokens.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
-  if (spanBytes + textTokens * positionBytes(base) <= limit) return "prefix";
-  return spanBytes > 0 && spanBytes <= limit ? "spans" : "none";
+  const all = spanBytes + textTokens * positionBytes(base);
+  if (all <= limit) return { reuse: "prefix", bytes: all };
+  return spanBytes > 0 && spanBytes <= limit ? { reuse: "spans", bytes: spanBytes } : { reuse: "none", bytes: 0 };
 }
 
-export function makeRunner(
+/** A runner for a stage; the store is emptied first when the stage's blocks would not fit beside the old ones. */
+export async function makeRunner(
   prepared: PreparedStudy,
   stage: PreparedStage,
   vectorsOf: (tag: string) => Float32Array,
+  store: BlockStore,
   options: { reuse: "auto" | "none"; signal: AbortSignal | undefined },
-): Runner {
-  const reuse = options.reuse === "none" || stage.kind === "domain" ? "none" : chooseReuse(prepared, stage);
-  return new Runner(prepared.base, vectorsOf, {
-    reuse,
-    tokens: prepared.loaded.study.tokensPerRun,
-    signal: options.signal,
-  });
+): Promise<Runner> {
+  const { study } = prepared.loaded;
+  const none = { reuse: "none", bytes: 0 } as const;
+  const { reuse, bytes } = options.reuse === "none" ? none : chooseReuse(prepared, stage);
+  if (store.bytes + bytes > study.memory * 1e9) await store.clear();
+  return new Runner(prepared.base, vectorsOf, { reuse, tokens: study.tokensPerRun, signal: options.signal }, store);
 }

@@ -5,6 +5,7 @@
 import { appendFile, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { cpus, platform, release } from "node:os";
 import { join, resolve } from "node:path";
+import { BlockStore } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import { saveTag } from "../tags/file.ts";
 import type { TrainEvent } from "../train/trainer.ts";
@@ -52,15 +53,21 @@ export async function runStudy(prepared: PreparedStudy, options: RunOptions): Pr
   };
   const embeddings = await readEmbeddings(prepared.base);
   const outcomes = new Map<string, SeedStage[]>(prepared.stages.map((s) => [s.stage.name, []]));
-  for (const seed of prepared.loaded.study.seeds) {
-    const live = await startTags(prepared.loaded, prepared.base, embeddings, seed);
-    for (const stage of prepared.stages) {
-      const outcome = await runOne(prepared, stage, live, embeddings, seed, options, emit);
-      (outcomes.get(stage.stage.name) as SeedStage[]).push({ seed, outcome });
-      await saveTags(join(out, `seed-${seed}`, "tags"), stage.stage.train, live, prepared, outcome, seed);
+  const store = new BlockStore(prepared.base);
+  try {
+    for (const seed of prepared.loaded.study.seeds) {
+      await store.clear();
+      const live = await startTags(prepared.loaded, prepared.base, embeddings, seed);
+      for (const stage of prepared.stages) {
+        const outcome = await runOne(prepared, stage, live, embeddings, store, seed, options, emit);
+        (outcomes.get(stage.stage.name) as SeedStage[]).push({ seed, outcome });
+        await saveTags(join(out, `seed-${seed}`, "tags"), stage.stage.train, live, prepared, outcome, seed);
+      }
     }
+  } finally {
+    await store.clear();
+    await writing;
   }
-  await writing;
   await publishBest(out, outcomes, prepared);
   const report = makeReport(prepared, outcomes, (performance.now() - began) / 1000);
   await writeFile(join(out, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
@@ -91,36 +98,34 @@ async function runOne(
   stage: PreparedStage,
   live: LiveTags,
   embeddings: Awaited<ReturnType<typeof readEmbeddings>>,
+  store: BlockStore,
   seed: number,
   options: RunOptions,
   emit: (e: StudyEvent) => void,
 ): Promise<StageOutcome> {
   const name = stage.stage.name;
-  const runner = makeRunner(prepared, stage, (tag) => (live.get(tag) as LiveTag).vectors, {
+  const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
+  const runner = await makeRunner(prepared, stage, vectorsOf, store, {
     reuse: options.reuse ?? "auto",
     signal: options.signal,
   });
   const { steps } = stage.stage;
   emit({ kind: "stage-begin", stage: name, seed, steps, reuse: runner.options.reuse });
   const began = performance.now();
-  try {
-    const outcome = await runStage({
-      prepared,
-      stage,
-      live,
-      embeddings,
-      runner,
-      seed,
-      first: seed === prepared.loaded.study.seeds[0],
-      onEvent: (e) => emit({ ...e, stage: name, seed, steps }),
-    });
-    const seconds = (performance.now() - began) / 1000;
-    const { step, loss } = outcome.training.best;
-    emit({ kind: "stage-end", stage: name, seed, seconds, bestStep: step, bestLoss: loss });
-    return outcome;
-  } finally {
-    await runner.clear();
-  }
+  const outcome = await runStage({
+    prepared,
+    stage,
+    live,
+    embeddings,
+    runner,
+    seed,
+    first: seed === prepared.loaded.study.seeds[0],
+    onEvent: (e) => emit({ ...e, stage: name, seed, steps }),
+  });
+  const seconds = (performance.now() - began) / 1000;
+  const { step, loss } = outcome.training.best;
+  emit({ kind: "stage-end", stage: name, seed, seconds, bestStep: step, bestLoss: loss });
+  return outcome;
 }
 
 async function saveTags(

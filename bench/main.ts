@@ -1,0 +1,71 @@
+/**
+ * Benchmarks by name.
+ *
+ *     npm run bench -- step [--repeats N] [--json | --markdown]
+ *
+ * The result goes to stdout, what is going on to stderr. Without a name it lists what there is.
+ */
+import { parseArgs } from "node:util";
+import { type Benchmark, markdownTable, textTable } from "./benchmark.ts";
+import { machineText } from "./machine.ts";
+import { step } from "./step.ts";
+
+const benchmarks: readonly Benchmark[] = [step];
+const REPEATS = 7;
+
+async function main(words: readonly string[]): Promise<number> {
+  const { name, repeats, json, markdown } = readWords(words);
+  if (name === undefined) {
+    console.log(list());
+    return 0;
+  }
+  const benchmark = benchmarks.find((b) => b.name === name);
+  if (!benchmark) throw new UsageError(`There is no benchmark ${JSON.stringify(name)}.`);
+  const { result, table } = await benchmark.run({ repeats, note: (line) => console.error(line) });
+  if (json) console.log(JSON.stringify(result, null, 2));
+  else {
+    const facts = [`${name}: ${benchmark.about}`, machineText(result.machine)];
+    const [separator, shown] = markdown ? ["\n\n", markdownTable(table)] : ["\n", textTable(table)];
+    console.log([...facts, shown].join(separator));
+  }
+  return 0;
+}
+
+class UsageError extends Error {}
+
+function readWords(words: readonly string[]) {
+  const options = {
+    json: { type: "boolean" },
+    markdown: { type: "boolean" },
+    repeats: { type: "string" },
+  } as const;
+  let parsed: ReturnType<
+    typeof parseArgs<{ args: string[]; options: typeof options; allowPositionals: true }>
+  >;
+  try {
+    parsed = parseArgs({ args: [...words], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  const { values, positionals } = parsed;
+  const repeats = values.repeats === undefined ? REPEATS : Number(values.repeats);
+  if (positionals.length > 1) throw new UsageError(`One benchmark at a time, not ${positionals.join(", ")}.`);
+  if (values.json && values.markdown) throw new UsageError("Choose one of --json and --markdown.");
+  if (!Number.isInteger(repeats) || repeats < 1)
+    throw new UsageError(`--repeats takes a whole number, not ${values.repeats}.`);
+  return { name: positionals[0], repeats, json: values.json ?? false, markdown: values.markdown ?? false };
+}
+
+const list = () =>
+  [
+    "npm run bench -- NAME [--repeats N] [--json | --markdown]",
+    ...benchmarks.map((b) => `  ${b.name}  ${b.about}`),
+  ].join("\n");
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n${list()}`);
+  process.exitCode = 2;
+}

@@ -103,7 +103,7 @@ const stage = z.strictObject({
         .describe("`ridge`: solved in closed form; `gradient`: trained with the tag, as in the paper"),
       solveEvery: count.default(5).describe("Steps between closed-form solutions"),
       solveRows: count.default(1500).describe("Latest examples that a solution on the way is made from"),
-      shrink: z.number().min(0).default(1).describe("Ridge penalty per example of a solution on the way"),
+      shrink: z.number().min(0).default(2).describe("Ridge penalty per example of a solution on the way"),
       validationRows: count.default(2000).describe("Training rows of the head that a validation fits"),
       rate: z.number().min(0).default(1).describe("With fit: gradient, the head's learning rate over the vectors'"),
       penalties: z

@@ -38,7 +38,7 @@ export class Engine {
   private readonly waiting = new Map<number, { resolve(a: Answer): void; reject(e: Error): void }>();
   private nextRequest = 0;
   private nextProgram = 0;
-  private ended: Error | null = null;
+  private ended: TagllmError | null = null;
 
   private constructor(worker: Worker, options: EngineOptions) {
     this.worker = worker;
@@ -60,8 +60,9 @@ export class Engine {
     try {
       await engine.request({ kind: "start", options: full });
     } catch (e) {
+      const died = engine.ended;
       await engine.worker.terminate();
-      throw engine.ended ? notStarted(e as TagllmError) : e;
+      throw died ? notStarted(died) : e;
     }
     return engine;
   }

@@ -7,6 +7,7 @@ import { TagllmError } from "../errors.ts";
 import { Graph } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
 import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import { essence } from "./translate.ts";
 import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec } from "./protocol.ts";
 
 interface Resident {
@@ -214,8 +215,8 @@ async function probeWebGpu(): Promise<void> {
   } catch (cause) {
     throw new TagllmError(
       "engine/device",
-      `No WebGPU adapter was found (${cause instanceof Error ? cause.message.split("\n")[0]?.slice(0, 160) : cause}).`,
-      "Install a GPU driver with Vulkan, or for a software adapter Debian's chromium and set VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json; or use --device cpu.",
+      `No WebGPU adapter was found (${essence(String(cause instanceof Error ? cause.message : cause)).slice(0, 160)}).`,
+      "Install a GPU driver with Vulkan; for a software adapter install Debian's chromium and libvulkan1 and set VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json; or use --device cpu.",
       { cause },
     );
   }

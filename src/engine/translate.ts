@@ -2,9 +2,17 @@
 import { TagllmError } from "../errors.ts";
 import type { Failure, Request } from "./protocol.ts";
 
-/** A source file with its line, and the C++ function that follows it: result type, name, arguments, templates. */
-const sourceLocation =
-  /(?:[A-Za-z]:)?[\\/][^\s:()]*\.(?:cc|h|hpp|cpp|cu)(?::\d+)?(?: [^()]*?\w+(?:::[\w~<>]+)+(?:\((?:[^()]|\([^()]*\))*\)(?: const)?)?(?: \[with [^\]]*\])?)?/g;
+/** A source file with its line, the C++ function that follows it and the condition that it found false. */
+const sourceLocation = new RegExp(
+  [
+    /(?:[A-Za-z]:)?[\\/][^\s:()]*\.(?:cc|h|hpp|cpp|cu)(?::\d+)?/, // file and line
+    /(?: [^()]*?\w+(?:::[\w~<>]+)+(?:\((?:[^()]|\([^()]*\))*\)(?: const)?)?(?:::<lambda[^>]*>)?(?: \[with [^\]]*\])?)?/,
+    /(?: .{1,200}? was false\.)?/,
+  ]
+    .map((part) => part.source)
+    .join(""),
+  "g",
+);
 
 const outOfMemory =
   /bad_alloc|failed to allocate|out of memory|array buffer allocation|typed array length|bad_array_new_length/i;

@@ -28,8 +28,17 @@ const webgpu: Record<string, Lowering> = {
     const total = g.one("ReduceSum", [g.one("Exp", [shifted])], { axes: [-1] });
     return [g.one("Sub", [shifted, g.one("Log", [total])])];
   },
+  /** The kernel's second output is the mean instead of 1/rms. */
+  SimplifiedLayerNormalization: (g, inputs, { op, attributes }) => {
+    const x = inputs[0] as Value;
+    const meanSquare = g.one("ReduceMean", [g.one("Mul", [x, x])], { axes: [-1] });
+    const epsilon = g.scalar(attributeNumber(attributes.epsilon, 1e-5));
+    const rms = g.one("Sqrt", [g.one("Add", [meanSquare, epsilon])]);
+    return [g.one(op, inputs, attributes), g.one("Div", [g.scalar(1), rms])];
+  },
 };
 
+/** Device kernels that are missing or, as of onnxruntime 1.30, wrong. */
 const lowerings: Record<Device, Record<string, Lowering>> = { cpu: {}, webgpu };
 
 /** An equal graph for `device`; the graph itself where nothing needs to change. */

@@ -86,6 +86,7 @@ export const operators: Record<string, Operator> = {
   Neg: unary,
   Exp: unary,
   Log: unary,
+  Sqrt: unary,
   Sigmoid: unary,
   Softmax: rowwise,
   LogSoftmax: rowwise,

@@ -283,6 +283,10 @@ describe("runtime messages", () => {
       "[ONNXRuntimeError] : 1 : FAIL : D:\\a\\_work\\1\\s\\onnxruntime\\core\\framework\\op_kernel.h:83 onnxruntime::OpKernelContext::Input Missing Input: x",
       "Missing Input: x",
     ],
+    [
+      "/onnxruntime_src/onnxruntime/core/providers/webgpu/webgpu_context.cc:136 onnxruntime::webgpu::WebGpuContext::Initialize(const onnxruntime::webgpu::WebGpuContextConfig&)::<lambda()> adapter_result.status == wgpu::RequestAdapterStatus::Success was false. Failed to get a WebGPU adapter: No supported adapters",
+      "Failed to get a WebGPU adapter: No supported adapters",
+    ],
     ["Exception caught: std::bad_alloc", "Exception caught:"],
     [
       "Got invalid dimensions for input: x\n index: 0 Got: 5 Expected: 4",

@@ -29,7 +29,7 @@ export interface Case {
   build(g: Graph, inputs: readonly Value[]): readonly Value[];
 }
 
-const dtypeOf = (data: HostArray) =>
+export const dtypeOf = (data: HostArray) =>
   data instanceof Float32Array ? "f32" : data instanceof Int32Array ? "i32" : "i64";
 
 /** Largest relative error of the gradient of each input that has one. */

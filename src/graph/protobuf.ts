@@ -1,13 +1,13 @@
 /** The few protobuf wire types that an ONNX model needs, written into one growing buffer. Not a reader. */
 
 export class ProtoWriter {
-  private buffer = new Uint8Array(1 << 12);
+  private buffer = new Uint8Array(1 << 6);
   private length = 0;
 
   /** Field of wire type 0. */
   varint(field: number, value: number | bigint): this {
     this.key(field, 0);
-    return this.rawVarint(BigInt(value));
+    return this.rawVarint(value);
   }
 
   /** Field of wire type 5: a 32-bit float. */
@@ -18,7 +18,7 @@ export class ProtoWriter {
 
   bytes(field: number, value: Uint8Array): this {
     this.key(field, 2);
-    this.rawVarint(BigInt(value.length));
+    this.rawVarint(value.length);
     return this.append(value);
   }
 
@@ -34,7 +34,7 @@ export class ProtoWriter {
 
   packed(field: number, values: readonly number[]): this {
     const inner = new ProtoWriter();
-    for (const v of values) inner.rawVarint(BigInt(v));
+    for (const v of values) inner.rawVarint(v);
     return this.bytes(field, inner.finish());
   }
 
@@ -43,11 +43,12 @@ export class ProtoWriter {
   }
 
   private key(field: number, wireType: number): void {
-    this.rawVarint(BigInt((field << 3) | wireType));
+    this.rawVarint((field << 3) | wireType);
   }
 
-  private rawVarint(value: bigint): this {
-    let rest = BigInt.asUintN(64, value);
+  private rawVarint(value: number | bigint): this {
+    if (value >= 0 && value < 0x80) return this.append(Uint8Array.of(Number(value)));
+    let rest = BigInt.asUintN(64, BigInt(value));
     const out: number[] = [];
     do {
       const low = Number(rest & 0x7fn);

@@ -106,9 +106,15 @@ function addRotations(
     feeds[`cos.${block}`] = cos;
     feeds[`sin.${block}`] = sin;
   };
-  add("self", relative(() => 0));
+  add(
+    "self",
+    relative(() => 0),
+  );
   past.forEach((_, b) => {
-    add(String(b), relative((layout) => layout.past[b]?.origin ?? 0));
+    add(
+      String(b),
+      relative((layout) => layout.past[b]?.origin ?? 0),
+    );
   });
 }
 

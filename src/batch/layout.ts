@@ -35,7 +35,8 @@ export interface Layout {
   readonly fresh: Int32Array;
 }
 
-const range = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, i) => from + i);
+const range = (from: number, to: number): Int32Array =>
+  Int32Array.from({ length: to - from }, (_, i) => from + i);
 
 /** The isolated spans that lie before the cut. */
 function storableSpans({ prompt, isolate, cut }: Query): Block[] {

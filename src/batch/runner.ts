@@ -125,7 +125,8 @@ export class Runner {
       const feeds = labelFeeds(batch, indices, labels, (i) => weights[i] as number);
       const outputs = await this.run(batch, { kind: "text", train: true }, feeds.size, feeds.inputs);
       loss += lossOf(outputs);
-      if (outputs["grad.vectors"]) this.addSlotGradients(gradients, batch.slots, outputs["grad.vectors"] as Float32Array);
+      if (outputs["grad.vectors"])
+        this.addSlotGradients(gradients, batch.slots, outputs["grad.vectors"] as Float32Array);
     });
     return { loss, gradients };
   }
@@ -133,6 +134,7 @@ export class Runner {
   /**
    * Weighted sum over queries of the squared errors of a linear head at `positionOf`, and its gradients.
    * @param targets [n, outputs] as the head sees them (standardised)
+   * @param centred the bias is left out of the loss: errors count less their mean over each run of the engine
    */
   async headStep(
     queries: readonly Query[],
@@ -140,6 +142,7 @@ export class Runner {
     targets: Float32Array,
     weights: ArrayLike<number>,
     head: HeadValues,
+    centred = false,
   ): Promise<HeadStep> {
     const { outputs } = head;
     const result = {
@@ -159,7 +162,7 @@ export class Runner {
         weight[row] = weights[index] as number;
       });
       const places = indices.map((index, row) => batch.place(row, positionOf(queries[index] as Query)));
-      const out = await this.run(batch, { kind: "head", outputs }, rows, {
+      const out = await this.run(batch, { kind: "head", outputs, centred }, rows, {
         reads: readIndices(places, rows),
         targets: target,
         weights: weight,
@@ -167,7 +170,8 @@ export class Runner {
         bias_out: head.bias,
       });
       result.loss += lossOf(out);
-      if (out["grad.vectors"]) this.addSlotGradients(result.gradients, batch.slots, out["grad.vectors"] as Float32Array);
+      if (out["grad.vectors"])
+        this.addSlotGradients(result.gradients, batch.slots, out["grad.vectors"] as Float32Array);
       addInto(result.headGradient, out["grad.head"] as Float32Array);
       addInto(result.biasGradient, out["grad.bias"] as Float32Array);
       copyRows(out.prediction as Float32Array, result.predictions, indices, outputs);
@@ -201,7 +205,13 @@ export class Runner {
     const layouts = queries.map((query) => layOut(query, this.options.reuse));
     await this.storePast(layouts);
     for (const { indices, rows } of this.group(layouts)) {
-      await work(this.makeBatch(indices.map((i) => layouts[i] as Layout), rows), indices);
+      await work(
+        this.makeBatch(
+          indices.map((i) => layouts[i] as Layout),
+          rows,
+        ),
+        indices,
+      );
     }
   }
 
@@ -212,13 +222,17 @@ export class Runner {
     const totalOf = (i: number) => (layouts[i] as Layout).query.prompt.ids.length;
     const order = layouts
       .map((_, i) => i)
-      .sort((a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b);
+      .sort(
+        (a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b,
+      );
     const groups: { indices: number[]; rows: number }[] = [];
     for (let begin = 0; begin < order.length; ) {
       const blocks = blocksOf(order[begin] as number);
-      const fullAt = (end: number) => fullRows(lengthOf(order[end] as number), this.options.tokens, order.length);
+      const fullAt = (end: number) =>
+        fullRows(lengthOf(order[end] as number), this.options.tokens, order.length);
       let end = begin + 1;
-      while (end < order.length && blocksOf(order[end] as number) === blocks && end - begin < fullAt(end)) end++;
+      while (end < order.length && blocksOf(order[end] as number) === blocks && end - begin < fullAt(end))
+        end++;
       const indices = order.slice(begin, end);
       groups.push({ indices, rows: partRows(indices.length, fullAt(end - 1)) });
       begin = end;
@@ -286,13 +300,16 @@ export class Runner {
   /** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
   private blockLayout(layout: Layout, b: number): Layout {
     const block = layout.past[b] as Block;
-    if (block.kind === "text") return { query: layout.query, past: layout.past.slice(0, b), fresh: block.positions };
+    if (block.kind === "text")
+      return { query: layout.query, past: layout.past.slice(0, b), fresh: block.positions };
     const { prompt } = layout.query;
     const [start, end] = [block.origin, block.origin + block.positions.length];
     const alone = {
       ...prompt,
       ids: prompt.ids.slice(start, end),
-      slots: prompt.slots.filter((s) => s.position >= start && s.position < end).map((s) => ({ ...s, position: s.position - start })),
+      slots: prompt.slots
+        .filter((s) => s.position >= start && s.position < end)
+        .map((s) => ({ ...s, position: s.position - start })),
       spans: [],
     };
     return layOut({ prompt: alone, isolate: false, cut: 0 }, "none");
@@ -305,10 +322,13 @@ export class Runner {
     const hash = createHash("sha256");
     const last = block.positions[block.positions.length - 1] as number;
     const inBlock = (p: number) => p >= (block.positions[0] as number) && p <= last;
-    const reach = block.kind === "text" ? prompt.ids.subarray(0, last + 1) : prompt.ids.subarray(block.origin, last + 1);
+    const reach =
+      block.kind === "text" ? prompt.ids.subarray(0, last + 1) : prompt.ids.subarray(block.origin, last + 1);
     hash.update(`${block.kind} `).update(new Uint8Array(reach.buffer, reach.byteOffset, reach.byteLength));
     if (block.kind === "text") {
-      hash.update(new Uint8Array(block.positions.buffer, block.positions.byteOffset, block.positions.byteLength));
+      hash.update(
+        new Uint8Array(block.positions.buffer, block.positions.byteOffset, block.positions.byteLength),
+      );
     }
     for (const s of prompt.slots) {
       if (block.kind === "text" ? s.position <= last : inBlock(s.position)) {
@@ -329,14 +349,19 @@ export class Runner {
     return known;
   }
 
-  private addSlotGradients(into: TagGradients, slots: readonly (SlotRef | null)[], gradient: Float32Array): void {
+  private addSlotGradients(
+    into: TagGradients,
+    slots: readonly (SlotRef | null)[],
+    gradient: Float32Array,
+  ): void {
     const width = this.base.architecture.hiddenSize;
     slots.forEach((slot, i) => {
       if (!slot) return;
       let sum = into.get(slot.tag);
       if (!sum) into.set(slot.tag, (sum = new Float32Array(this.vectorsOf(slot.tag).length)));
       for (let k = 0; k < width; k++) {
-        sum[slot.vector * width + k] = (sum[slot.vector * width + k] as number) + (gradient[i * width + k] as number);
+        sum[slot.vector * width + k] =
+          (sum[slot.vector * width + k] as number) + (gradient[i * width + k] as number);
       }
     });
   }

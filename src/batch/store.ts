@@ -38,7 +38,8 @@ export class BlockStore {
 export const positionBytes = ({ architecture: a }: Base): number => a.layers * 2 * a.kvHeads * a.headDim * 4;
 
 /** Under which names the engine keeps a block. */
-export const residentName = (key: string, part: "key" | "value", layer: number): string => `${key}/${part}.${layer}`;
+export const residentName = (key: string, part: "key" | "value", layer: number): string =>
+  `${key}/${part}.${layer}`;
 
 function residentNames({ architecture }: Base, key: string): string[] {
   return Array.from({ length: architecture.layers }, (_, l) => [

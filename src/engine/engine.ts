@@ -9,7 +9,16 @@ import type { Graph, Value } from "../graph/graph.ts";
 import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
-import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec, Request, Response } from "./protocol.ts";
+import type {
+  EngineOptions,
+  EngineStats,
+  Feed,
+  HostArray,
+  Keep,
+  PortSpec,
+  Request,
+  Response,
+} from "./protocol.ts";
 
 export type { EngineStats, Feed, HostArray, Keep } from "./protocol.ts";
 
@@ -109,7 +118,11 @@ export class Engine {
   async close(): Promise<void> {
     if (this.ended) return;
     await this.request({ kind: "close" }).catch(() => undefined);
-    this.ended = new TagllmError("engine/closed", "The engine has been closed.", "Load the base again to go on.");
+    this.ended = new TagllmError(
+      "engine/closed",
+      "The engine has been closed.",
+      "Load the base again to go on.",
+    );
     await this.worker.terminate();
   }
 
@@ -136,7 +149,11 @@ export class Engine {
   }
 
   private end(why: string): void {
-    this.ended ??= new TagllmError("engine/closed", why, "Load the base again; `tagllm doctor` checks the machine.");
+    this.ended ??= new TagllmError(
+      "engine/closed",
+      why,
+      "Load the base again; `tagllm doctor` checks the machine.",
+    );
     for (const { reject } of this.waiting.values()) reject(this.ended);
     this.waiting.clear();
   }
@@ -151,7 +168,9 @@ function notStarted({ problem }: TagllmError): TagllmError {
 }
 
 function aborted(signal: AbortSignal): TagllmError {
-  return new TagllmError("aborted", "The run was interrupted.", "Start it again to go on.", { cause: signal.reason });
+  return new TagllmError("aborted", "The run was interrupted.", "Start it again to go on.", {
+    cause: signal.reason,
+  });
 }
 
 /** Under tsx the worker must register the TypeScript loader itself: a .ts file cannot be its entry. */
@@ -159,5 +178,7 @@ function spawn(): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url));
   const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
   const entry = JSON.stringify(new URL("./worker.ts", import.meta.url).href);
-  return new Worker(`import(${loader}).then((tsx) => { tsx.register(); return import(${entry}); })`, { eval: true });
+  return new Worker(`import(${loader}).then((tsx) => { tsx.register(); return import(${entry}); })`, {
+    eval: true,
+  });
 }

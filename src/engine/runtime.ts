@@ -7,8 +7,8 @@ import { TagllmError } from "../errors.ts";
 import { Graph } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
 import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
-import { essence } from "./translate.ts";
 import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec } from "./protocol.ts";
+import { essence } from "./translate.ts";
 
 interface Resident {
   readonly data: Float32Array;
@@ -52,7 +52,8 @@ export class Runtime {
   }
 
   hold(name: string, shape: readonly number[], data: Float32Array): void {
-    if (data.length !== count(shape)) throw new Error(`weight ${name} takes [${shape}], not ${data.length} numbers`);
+    if (data.length !== count(shape))
+      throw new Error(`weight ${name} takes [${shape}], not ${data.length} numbers`);
     this.weights.set(name, { shape, data });
   }
 
@@ -103,7 +104,8 @@ export class Runtime {
   }
 
   stats(): EngineStats {
-    const bytes = (map: Map<string, Resident>) => [...map.values()].reduce((n, r) => n + r.data.byteLength, 0);
+    const bytes = (map: Map<string, Resident>) =>
+      [...map.values()].reduce((n, r) => n + r.data.byteLength, 0);
     return {
       weightBytes: bytes(this.weights),
       residentBytes: bytes(this.residents),
@@ -210,7 +212,10 @@ async function probeWebGpu(): Promise<void> {
   graph.output("y", graph.input("x", "f32", [1]));
   const identity = encodeOnnx(graph);
   try {
-    const session = await ort.InferenceSession.create(identity, { executionProviders: ["webgpu"], logSeverityLevel: 4 });
+    const session = await ort.InferenceSession.create(identity, {
+      executionProviders: ["webgpu"],
+      logSeverityLevel: 4,
+    });
     await session.release();
   } catch (cause) {
     throw new TagllmError(

@@ -20,7 +20,10 @@ const outOfMemory =
 /** What is left of a runtime message once source paths, function signatures and internal names are gone. */
 export function essence(message: string): string {
   return message
-    .replace(/Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: /g, "$1 ($2): ")
+    .replace(
+      /Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: /g,
+      "$1 ($2): ",
+    )
     .replace(sourceLocation, "")
     .replace(/\b(?:onnxruntime|Ort|std|gsl|Eigen)::[\w:<>~]+(?:\([^)]*\))?/g, "")
     .replace(/\[ONNXRuntimeError\]\s*:\s*\d+\s*:\s*\w+\s*:\s*/g, "")
@@ -40,6 +43,7 @@ export function translateFailure(error: unknown, during: Request["kind"]): Failu
     };
   }
   const code = during === "compile" ? "engine/compile" : during === "start" ? "engine/start" : "engine/run";
-  const cure = "`tagllm doctor` checks the installation; if it passes, please report this with the study file.";
+  const cure =
+    "`tagllm doctor` checks the installation; if it passes, please report this with the study file.";
   return { code, problem: `The engine failed to ${during}: ${rest}`, cure };
 }

@@ -24,7 +24,10 @@ function unbroadcast(g: Graph, gradient: Value, shape: readonly number[]): Value
 }
 
 function zeros(g: Graph, shape: readonly number[]): Value {
-  const zero = g.constant(Float32Array.of(0), shape.map(() => 1));
+  const zero = g.constant(
+    Float32Array.of(0),
+    shape.map(() => 1),
+  );
   return elementCount(shape) === 1 ? zero : g.one("Expand", [zero], { shape });
 }
 
@@ -148,7 +151,9 @@ export const gradients: Record<string, Rule> = {
     const index = input(n, 1);
     return [
       () =>
-        reduction === "add" ? only(grads) : g.one("ScatterElements", [only(grads), index, zeros(g, index.shape)], axis),
+        reduction === "add"
+          ? only(grads)
+          : g.one("ScatterElements", [only(grads), index, zeros(g, index.shape)], axis),
       null,
       () => g.one("GatherElements", [only(grads), index], axis),
     ];
@@ -227,7 +232,17 @@ export function differentiate(g: Graph, loss: Value, wrt: readonly Value[]): Val
   const onPath = new Set<Value>(wrt);
   for (const node of path) for (const o of node.outputs) onPath.add(o);
 
-  const pending = new Map<Value, Value[]>([[loss, [g.constant(Float32Array.of(1), loss.shape.map(() => 1))]]]);
+  const pending = new Map<Value, Value[]>([
+    [
+      loss,
+      [
+        g.constant(
+          Float32Array.of(1),
+          loss.shape.map(() => 1),
+        ),
+      ],
+    ],
+  ]);
   const settled = (value: Value): Value | null => {
     const parts = pending.get(value);
     if (!parts) return null;

@@ -48,7 +48,10 @@ export function lower(graph: Graph, device: Device): Graph {
   const lowered = new Graph();
   const mapped = new Map<Value, Value>();
   for (const v of graph.inputs.values()) {
-    mapped.set(v, v.kind === "weight" ? lowered.weight(v.name, v.shape) : lowered.input(v.name, v.dtype, v.shape));
+    mapped.set(
+      v,
+      v.kind === "weight" ? lowered.weight(v.name, v.shape) : lowered.input(v.name, v.dtype, v.shape),
+    );
   }
   const translate = (v: Value): Value => {
     if (v.kind === "constant") return lowered.constant(v.data as Float32Array, v.shape);
@@ -56,7 +59,8 @@ export function lower(graph: Graph, device: Device): Graph {
   };
   for (const node of graph.live()) {
     const inputs = node.inputs.map(translate);
-    const outputs = table[node.op]?.(lowered, inputs, node) ?? lowered.apply(node.op, inputs, node.attributes);
+    const outputs =
+      table[node.op]?.(lowered, inputs, node) ?? lowered.apply(node.op, inputs, node.attributes);
     node.outputs.forEach((o, i) => {
       mapped.set(o, outputs[i] as Value);
     });

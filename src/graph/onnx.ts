@@ -88,12 +88,22 @@ function writeTensor(w: ProtoWriter, v: Value): void {
   writeRaw(w, v.name, v.dtype, v.shape, v.data as TypedArray);
 }
 
-function writeRaw(w: ProtoWriter, name: string, dtype: DType, shape: readonly number[], data: TypedArray): void {
+function writeRaw(
+  w: ProtoWriter,
+  name: string,
+  dtype: DType,
+  shape: readonly number[],
+  data: TypedArray,
+): void {
   w.packed(1, shape).varint(2, elementType[dtype]).string(8, name);
   w.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
-function writeValueInfo(w: ProtoWriter, name: string, type: { dtype: DType; shape: readonly number[] }): void {
+function writeValueInfo(
+  w: ProtoWriter,
+  name: string,
+  type: { dtype: DType; shape: readonly number[] },
+): void {
   w.string(1, name).message(2, (t) =>
     t.message(1, (tensor) =>
       tensor.varint(1, elementType[type.dtype]).message(2, (s) => {

@@ -30,7 +30,11 @@ const count = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
 
 export const attributeList = (value: Attribute | undefined): readonly number[] => value as readonly number[];
 export const attributeNumber = (value: Attribute | undefined, otherwise: number): number =>
-  value === undefined ? otherwise : typeof value === "object" && "float" in value ? value.float : (value as number);
+  value === undefined
+    ? otherwise
+    : typeof value === "object" && "float" in value
+      ? value.float
+      : (value as number);
 
 export function normalizeAxis(axis: number, rank: number): number {
   expect(axis >= -rank && axis < rank, `there is no axis ${axis} of ${rank}`);
@@ -46,7 +50,10 @@ function at(inputs: readonly Type[], i: number): Type {
 const elementwise: Operator = {
   infer: (inputs) => {
     const { dtype } = at(inputs, 0);
-    expect(inputs.every((t) => t.dtype === dtype), "element types differ");
+    expect(
+      inputs.every((t) => t.dtype === dtype),
+      "element types differ",
+    );
     return [{ dtype, shape: inputs.map((t) => t.shape).reduce((a, b) => broadcastShapes(a, b)) }];
   },
 };
@@ -57,7 +64,10 @@ const unary: Operator = { infer: (inputs) => [at(inputs, 0)] };
 const rowwise: Operator = {
   infer: (inputs, { axis }) => {
     const x = at(inputs, 0);
-    expect(normalizeAxis(attributeNumber(axis, -1), x.shape.length) === x.shape.length - 1, "only the last axis");
+    expect(
+      normalizeAxis(attributeNumber(axis, -1), x.shape.length) === x.shape.length - 1,
+      "only the last axis",
+    );
     return [x];
   },
 };
@@ -111,7 +121,10 @@ export const operators: Record<string, Operator> = {
     infer: (inputs, { perm }) => {
       const x = at(inputs, 0);
       const order = attributeList(perm);
-      expect([...order].sort((a, b) => a - b).every((p, i) => p === i) && order.length === x.shape.length, "bad perm");
+      expect(
+        [...order].sort((a, b) => a - b).every((p, i) => p === i) && order.length === x.shape.length,
+        "bad perm",
+      );
       return [{ dtype: x.dtype, shape: order.map((p) => x.shape[p] as number) }];
     },
   },
@@ -163,8 +176,14 @@ export const operators: Record<string, Operator> = {
   ScatterND: {
     infer: (inputs) => {
       const [x, index, updates] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
-      expect(index.dtype === "i64" && index.shape.length === 2 && index.shape[1] === 1, "index must be i64[n,1]");
-      expect(String(updates.shape) === String([index.shape[0], ...x.shape.slice(1)]), "updates have a wrong shape");
+      expect(
+        index.dtype === "i64" && index.shape.length === 2 && index.shape[1] === 1,
+        "index must be i64[n,1]",
+      );
+      expect(
+        String(updates.shape) === String([index.shape[0], ...x.shape.slice(1)]),
+        "updates have a wrong shape",
+      );
       return [x];
     },
   },
@@ -188,7 +207,9 @@ export const operators: Record<string, Operator> = {
       const [m, k] = matrix(a.shape, Boolean(transA));
       const [k2, n] = matrix(b.shape, Boolean(transB));
       expect(k === k2, `inner sizes ${k} and ${k2} differ`);
-      return [{ dtype: "f32", shape: [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n] }];
+      return [
+        { dtype: "f32", shape: [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n] },
+      ];
     },
   },
   MatMul: {
@@ -197,7 +218,9 @@ export const operators: Record<string, Operator> = {
       const [m, k] = matrix(a.shape, false);
       const [k2, n] = matrix(b.shape, false);
       expect(k === k2, `inner sizes ${k} and ${k2} differ`);
-      return [{ dtype: "f32", shape: [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n] }];
+      return [
+        { dtype: "f32", shape: [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n] },
+      ];
     },
   },
   /** RMSNorm over the last axis; outputs y and 1/rms of each row. */
@@ -213,8 +236,14 @@ export const operators: Record<string, Operator> = {
     domain: "com.microsoft",
     infer: (inputs) => {
       const [x, ids, cos, sin] = [at(inputs, 0), at(inputs, 1), at(inputs, 2), at(inputs, 3)];
-      expect(x.shape.length === 3 && String(ids.shape) === String(x.shape.slice(0, 2)), "x must be [B,S,hidden]");
-      expect(String(cos.shape) === String(sin.shape) && cos.shape.length === 2, "cos and sin differ in shape");
+      expect(
+        x.shape.length === 3 && String(ids.shape) === String(x.shape.slice(0, 2)),
+        "x must be [B,S,hidden]",
+      );
+      expect(
+        String(cos.shape) === String(sin.shape) && cos.shape.length === 2,
+        "cos and sin differ in shape",
+      );
       return [x];
     },
   },

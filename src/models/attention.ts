@@ -21,7 +21,11 @@ interface Rotation {
 
 type Sizes = Pick<Architecture, "heads" | "kvHeads" | "headDim" | "rope">;
 
-export function declareAttentionInputs(g: Graph, { batch, length, past }: ForwardShape, sizes: Sizes): AttentionInputs {
+export function declareAttentionInputs(
+  g: Graph,
+  { batch, length, past }: ForwardShape,
+  sizes: Sizes,
+): AttentionInputs {
   const table = [batch * length, sizes.rope.size / 2];
   const rotation = (block: string): Rotation => ({
     cos: g.input(`cos.${block}`, "f32", table),
@@ -100,7 +104,9 @@ export function attend(
     shape: [batch, kvHeads, group * length, total],
   });
   const blocks =
-    keys.length === 1 ? [probabilities] : g.apply("Split", [probabilities], { axis: -1, sizes: [...past, length] });
+    keys.length === 1
+      ? [probabilities]
+      : g.apply("Split", [probabilities], { axis: -1, sizes: [...past, length] });
   const mixed = blocks.map((p, i) => g.one("FusedMatMul", [p, values[i] as Value]));
   const context = mixed.length === 1 ? (mixed[0] as Value) : g.one("Sum", mixed);
   const heady = g.one("Reshape", [context], { shape: [batch, heads, length, headDim] });

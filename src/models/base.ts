@@ -26,9 +26,11 @@ export class Base {
   private readonly tensors: ReadonlyMap<string, TensorInfo>;
   private readonly programs = new Map<string, Promise<Program>>();
 
-  private constructor(parts: Pick<Base, "name" | "folder" | "architecture" | "tokenizer" | "fingerprint" | "engine"> & {
-    tensors: ReadonlyMap<string, TensorInfo>;
-  }) {
+  private constructor(
+    parts: Pick<Base, "name" | "folder" | "architecture" | "tokenizer" | "fingerprint" | "engine"> & {
+      tensors: ReadonlyMap<string, TensorInfo>;
+    },
+  ) {
     this.name = parts.name;
     this.folder = parts.folder;
     this.architecture = parts.architecture;

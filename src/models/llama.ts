@@ -25,7 +25,8 @@ export function llama(config: ConfigReader): Architecture {
   const mlpBias = config.flag("mlp_bias", false);
   if (layers > MOST_LAYERS) throw config.wrong("num_hidden_layers", layers, `at most ${MOST_LAYERS}`);
   config.choice("hidden_act", ["silu", "swish"], "silu");
-  if (heads % kvHeads) throw config.wrong("num_key_value_heads", kvHeads, `a divisor of num_attention_heads ${heads}`);
+  if (heads % kvHeads)
+    throw config.wrong("num_key_value_heads", kvHeads, `a divisor of num_attention_heads ${heads}`);
   if (headDim % 2) throw config.wrong("head_dim", headDim, "even, as rotary positions need");
   const rope = readRope(config, headDim);
 
@@ -53,7 +54,10 @@ export function llama(config: ConfigReader): Architecture {
   }
   const weight = (g: Graph, name: string): Value => g.weight(name, tensors.get(name) as readonly number[]);
   const norm = (g: Graph, x: Value, name: string): Value =>
-    g.one("SimplifiedLayerNormalization", [x, weight(g, `${name}.weight`)], { axis: -1, epsilon: { float: epsilon } });
+    g.one("SimplifiedLayerNormalization", [x, weight(g, `${name}.weight`)], {
+      axis: -1,
+      epsilon: { float: epsilon },
+    });
   const linear = (g: Graph, x: Value, name: string): Value => {
     const bias = tensors.has(`${name}.bias`) ? [weight(g, `${name}.bias`)] : [];
     return g.one("Gemm", [x, weight(g, `${name}.weight`), ...bias], { transB: 1 });
@@ -85,7 +89,14 @@ export function llama(config: ConfigReader): Architecture {
         const q = linear(g, normed, at("self_attn.q_proj"));
         const k = linear(g, normed, at("self_attn.k_proj"));
         const v = linear(g, normed, at("self_attn.v_proj"));
-        const { context, key, value } = attend(g, { q, k, v }, inputs, shape, { heads, kvHeads, headDim, rope }, l);
+        const { context, key, value } = attend(
+          g,
+          { q, k, v },
+          inputs,
+          shape,
+          { heads, kvHeads, headDim, rope },
+          l,
+        );
         keys.push(key);
         values.push(value);
         x = g.one("Add", [x, linear(g, context, at("self_attn.o_proj"))]);

@@ -25,9 +25,10 @@ export type Result =
   | { readonly kind: "text"; readonly train: boolean }
   /**
    * Linear head on `hidden`, squared error. Outputs `hidden` [reads, d], `prediction` [reads, outputs], `loss`, and the gradients
-   * `grad.vectors`, `grad.head` [outputs, d], `grad.bias` [outputs].
+   * `grad.vectors`, `grad.head` [outputs, d], `grad.bias` [outputs]. With `centred` the errors are taken less
+   * their weighted mean over the run: the loss of a head whose bias is the best one for these examples.
    */
-  | { readonly kind: "head"; readonly outputs: number };
+  | { readonly kind: "head"; readonly outputs: number; readonly centred: boolean };
 
 /**
  * Inputs, beside those of `Forward`: `ids` i32[B * S] (any id at a tag slot), `slots` i64[slots, 1] rows of
@@ -66,7 +67,7 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
       addTextLoss(g, architecture.logits(g, read), spec, spec.result.train, vectors);
       break;
     case "head":
-      addHeadLoss(g, read, spec, spec.result.outputs, vectors);
+      addHeadLoss(g, read, spec, spec.result, vectors);
       break;
   }
   return g;
@@ -84,17 +85,27 @@ function addTextLoss(
   const nll = g.one("Neg", [picked]);
   g.output("nll", g.one("Reshape", [nll], { shape: [reads] }));
   if (!train) return;
-  const loss = g.one("ReduceSum", [g.one("Mul", [nll, g.input("weights", "f32", [reads, 1])])], { axes: [0, 1] });
+  const loss = g.one("ReduceSum", [g.one("Mul", [nll, g.input("weights", "f32", [reads, 1])])], {
+    axes: [0, 1],
+  });
   g.output("loss", loss);
   if (vectors) g.output("grad.vectors", differentiate(g, loss, [vectors])[0] as Value);
 }
 
-function addHeadLoss(g: Graph, hidden: Value, { reads }: ProgramSpec, outputs: number, vectors: Value | null): void {
+function addHeadLoss(
+  g: Graph,
+  hidden: Value,
+  { reads }: ProgramSpec,
+  { outputs, centred }: Extract<Result, { kind: "head" }>,
+  vectors: Value | null,
+): void {
   const head = g.input("head", "f32", [outputs, hidden.shape[1] as number]);
   const bias = g.input("bias_out", "f32", [outputs]);
   const prediction = g.one("Gemm", [hidden, head, bias], { transB: 1 });
   const error = g.one("Sub", [prediction, g.input("targets", "f32", [reads, outputs])]);
-  const weighted = g.one("Mul", [g.one("Mul", [error, error]), g.input("weights", "f32", [reads, 1])]);
+  const weights = g.input("weights", "f32", [reads, 1]);
+  const counted = centred ? centre(g, error, weights) : error;
+  const weighted = g.one("Mul", [g.one("Mul", [counted, counted]), weights]);
   const loss = g.one("ReduceSum", [weighted], { axes: [0, 1] });
   g.output("hidden", hidden);
   g.output("prediction", prediction);
@@ -104,4 +115,11 @@ function addHeadLoss(g: Graph, hidden: Value, { reads }: ProgramSpec, outputs: n
   differentiate(g, loss, trained).forEach((gradient, i) => {
     g.output(names[i] as string, gradient);
   });
+}
+
+/** `error` less its weighted mean over the rows. */
+function centre(g: Graph, error: Value, weights: Value): Value {
+  const total = g.one("ReduceSum", [weights], { axes: [0] });
+  const sum = g.one("ReduceSum", [g.one("Mul", [error, weights])], { axes: [0] });
+  return g.one("Sub", [error, g.one("Div", [sum, total])]);
 }

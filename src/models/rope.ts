@@ -23,7 +23,9 @@ type Scaling = (frequency: number) => number;
 
 export function readRope(config: ConfigReader, headDim: number): Rope {
   const parameters = config.section("rope_parameters");
-  const theta = parameters?.has("rope_theta") ? parameters.positive("rope_theta") : config.positive("rope_theta", 10000);
+  const theta = parameters?.has("rope_theta")
+    ? parameters.positive("rope_theta")
+    : config.positive("rope_theta", 10000);
   const scale = readScaling(parameters ?? config.section("rope_scaling"), config);
   const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) =>
     scale(Math.fround(1 / Math.fround(theta ** Math.fround((2 * i) / headDim)))),

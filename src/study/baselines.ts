@@ -2,7 +2,7 @@
 import type { Runner } from "../batch/runner.ts";
 import { additiveMeans, predictAdditive, predictMean } from "../evaluate/baselines.ts";
 import { characterCountRidge } from "../evaluate/features.ts";
-import { fitHead, type FittedHead, HeadData, predictSide, type Scores } from "./function-stage.ts";
+import { type FittedHead, fitHead, HeadData, predictSide, type Scores } from "./function-stage.ts";
 import type { StudyStage } from "./schema.ts";
 import type { Side } from "./sources.ts";
 import type { PreparedTask, TaskRow } from "./tasks.ts";
@@ -13,13 +13,21 @@ const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000];
 /** Baselines that read no base: the same for every seed. Keys are the methods' names in reports. */
 export function plainBaselines(data: HeadData): Record<string, Scores[]> {
   const results: Record<string, Scores[]> = {
-    mean: data.scores("test", perOutput(data, (train) => predictMean(train, data.side("test").length))),
+    mean: data.scores(
+      "test",
+      perOutput(data, (train) => predictMean(train, data.side("test").length)),
+    ),
     "character counts": data.scores("test", characterCounts(data)),
   };
   const effects = data.tasks[0]?.spec.effects;
   if (effects?.length === 2) {
-    const keyed = (side: Side) => ({ a: column(data, side, effects[0] as string), b: column(data, side, effects[1] as string) });
-    const predicted = perOutput(data, (train) => predictAdditive(additiveMeans(keyed("train"), train), keyed("test")));
+    const keyed = (side: Side) => ({
+      a: column(data, side, effects[0] as string),
+      b: column(data, side, effects[1] as string),
+    });
+    const predicted = perOutput(data, (train) =>
+      predictAdditive(additiveMeans(keyed("train"), train), keyed("test")),
+    );
     results["additive means"] = data.scores("test", predicted);
   }
   return results;
@@ -71,5 +79,8 @@ function perOutput(
   const of = (side: Side, k: number) => data.targets(side).filter((_, i) => i % outputs === k);
   const columns = Array.from({ length: outputs }, (_, k) => predict(of("train", k), of("validation", k)));
   const rows = columns[0]?.length ?? 0;
-  return Float64Array.from({ length: rows * outputs }, (_, i) => (columns[i % outputs] as Float64Array)[Math.floor(i / outputs)] as number);
+  return Float64Array.from(
+    { length: rows * outputs },
+    (_, i) => (columns[i % outputs] as Float64Array)[Math.floor(i / outputs)] as number,
+  );
 }

@@ -93,11 +93,13 @@ export async function scorePlain(
   });
   const bare = { slots: [], spans: [], pieces: [], readout: null, target: null, trimmed: [] };
   const longest = base.architecture.maxPositions;
-  const queries = prompts.map((ids): Query => ({
-    prompt: { ids: ids.subarray(0, longest), ...bare },
-    isolate: false,
-    cut: 0,
-  }));
+  const queries = prompts.map(
+    (ids): Query => ({
+      prompt: { ids: ids.subarray(0, longest), ...bare },
+      isolate: false,
+      cut: 0,
+    }),
+  );
   const labels = queries.map(({ prompt }): Label[] =>
     Array.from(prompt.ids.subarray(1), (id, i) => ({ position: i + 1, id })),
   );
@@ -113,7 +115,7 @@ function scores(
   extra = 0,
 ): TextScores {
   return {
-    bits: Float64Array.from(nats, (row) => (row.reduce((s, x) => s + x, extra)) / Math.LN2),
+    bits: Float64Array.from(nats, (row) => row.reduce((s, x) => s + x, extra) / Math.LN2),
     characters: Float64Array.from(rows, (row) => [...dataText(task, row)].length),
   };
 }

@@ -105,13 +105,18 @@ export async function fitHead(
   const validation = { x: await features(runner, data, "validation"), y: data.targets("validation") };
   const fit = fitRidge(x, x.length / width, width, y, { alphas: penalties, validation, standardise: true });
   const predicted = predictRidge(fit, validation.x, validation.x.length / width);
-  const loss = predicted.reduce((s, p, i) => s + (p - (validation.y[i] as number)) ** 2, 0) / predicted.length;
+  const loss =
+    predicted.reduce((s, p, i) => s + (p - (validation.y[i] as number)) ** 2, 0) / predicted.length;
   return { head: headOf(fit), fit, validationLoss: loss };
 }
 
 /** Predictions of a head for a side, standardised. */
-export const predictSide = (runner: Runner, data: HeadData, side: Side, head: HeadValues): Promise<Float32Array> =>
-  headPredictions(runner, data.queries(side), head);
+export const predictSide = (
+  runner: Runner,
+  data: HeadData,
+  side: Side,
+  head: HeadValues,
+): Promise<Float32Array> => headPredictions(runner, data.queries(side), head);
 
 function headOf(fit: RidgeFit): HeadValues {
   const outputs = fit.bias.length;
@@ -131,7 +136,12 @@ export function headTask(data: HeadData, task: number): HeadTask {
 }
 
 /** Moves `head` along while the tag trains; validates the tag with a head fitted to some of the rows. */
-export function closedForm(runner: Runner, data: HeadData, head: HeadValues, { head: spec }: StudyStage): ClosedForm {
+export function closedForm(
+  runner: Runner,
+  data: HeadData,
+  head: HeadValues,
+  { head: spec }: StudyStage,
+): ClosedForm {
   const window = new WindowedRidge(head, {
     rows: Math.min(spec.solveRows, data.side("train").length),
     every: spec.solveEvery,

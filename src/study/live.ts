@@ -6,7 +6,13 @@ import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag } from "../tags/file.ts";
-import { type EmbeddingStats, type EmbeddingTable, embeddingStats, initialVectors, type TagInit } from "../tags/init.ts";
+import {
+  type EmbeddingStats,
+  type EmbeddingTable,
+  embeddingStats,
+  initialVectors,
+  type TagInit,
+} from "../tags/init.ts";
 import { type Scaling, type Tag, tagDigest } from "../tags/tag.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudyTag } from "./schema.ts";
@@ -55,10 +61,21 @@ export async function startTags(
   for (const [index, [name, spec]] of Object.entries(study.tags).entries()) {
     const blank = { name, spec, head: null, scaling: null, template: null, isolate: false, bos: false };
     const unused = { outputs: [], usesTags: [], provenance: {} };
-    if (spec.from) live.set(name, { ...blank, ...unused, ...(await fromFile(resolve(folder, spec.from), name, spec, base)) });
+    if (spec.from)
+      live.set(name, {
+        ...blank,
+        ...unused,
+        ...(await fromFile(resolve(folder, spec.from), name, spec, base)),
+      });
     else {
       const init = initOf(spec, base);
-      const vectors = initialVectors(embeddings.table, embeddings.stats, spec.length, init, seed * 1000 + index);
+      const vectors = initialVectors(
+        embeddings.table,
+        embeddings.stats,
+        spec.length,
+        init,
+        seed * 1000 + index,
+      );
       live.set(name, { ...blank, ...unused, vectors });
     }
   }

@@ -23,8 +23,14 @@ export interface LoadedStudy {
 export async function loadStudy(file: string): Promise<LoadedStudy> {
   const path = resolve(file);
   const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    const what = cause.code === "EISDIR" ? `${path} is a folder, not a study file.` : `There is no study file ${path}.`;
-    throw new TagllmError("study/missing", what, "Give the path of a YAML study; docs/studies.md shows one.", { cause });
+    const what =
+      cause.code === "EISDIR" ? `${path} is a folder, not a study file.` : `There is no study file ${path}.`;
+    throw new TagllmError(
+      "study/missing",
+      what,
+      "Give the path of a YAML study; docs/studies.md shows one.",
+      { cause },
+    );
   });
   const study = parseStudy(text, path);
   return {
@@ -42,12 +48,18 @@ export function parseStudy(text: string, path: string): Study {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
   const broken = document.errors[0];
   if (broken) {
-    throw new TagllmError("study/yaml", `${path} is not YAML: ${broken.message}`, "Mend the line that is marked.");
+    throw new TagllmError(
+      "study/yaml",
+      `${path} is not YAML: ${broken.message}`,
+      "Mend the line that is marked.",
+    );
   }
   const parsed = studySchema.safeParse(document.toJS() ?? {});
   if (!parsed.success) {
     const place = (keys: readonly PropertyKey[]): string => {
-      const node = document.getIn(keys as (string | number)[], true) as { range?: [number, number, number] } | undefined;
+      const node = document.getIn(keys as (string | number)[], true) as
+        | { range?: [number, number, number] }
+        | undefined;
       const at = node?.range?.[0];
       return at === undefined ? "" : ` (line ${lines.linePos(at).line})`;
     };
@@ -95,7 +107,11 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
   }
   if (!functionTag && task.target) {
     const problem = `${at} has the target ${quote(String(task.target))}, but its template has no function tag.`;
-    throw new TagllmError("study/invalid", problem, "End the template with a function tag, or drop the target.");
+    throw new TagllmError(
+      "study/invalid",
+      problem,
+      "End the template with a function tag, or drop the target.",
+    );
   }
   if (!used.some((tag) => stage.train.includes(tag))) {
     const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(task.template)} uses none of them.`;
@@ -114,11 +130,16 @@ function orderStages(study: Study, path: string): StudyStage[] {
   const names = study.stages.map((s) => s.name);
   const twice = names.find((n, i) => names.indexOf(n) !== i);
   if (twice) {
-    throw new TagllmError("study/order", `${path} has two stages called ${quote(twice)}.`, "Rename one of them.");
+    throw new TagllmError(
+      "study/order",
+      `${path} has two stages called ${quote(twice)}.`,
+      "Rename one of them.",
+    );
   }
   const waits = new Map(study.stages.map((s, i) => [s.name, s.after ?? names.slice(Math.max(0, i - 1), i)]));
   for (const [stage, after] of waits) {
-    for (const name of after) requireName(name, names, `${path}: stage ${quote(stage)} comes after`, "stages");
+    for (const name of after)
+      requireName(name, names, `${path}: stage ${quote(stage)} comes after`, "stages");
   }
   const ordered: StudyStage[] = [];
   const done = new Set<string>();
@@ -126,7 +147,11 @@ function orderStages(study: Study, path: string): StudyStage[] {
     const next = study.stages.find((s) => !done.has(s.name) && waits.get(s.name)?.every((n) => done.has(n)));
     if (!next) {
       const circle = names.filter((n) => !done.has(n)).join(", ");
-      throw new TagllmError("study/order", `${path}: the stages ${circle} wait for each other.`, "Break the circle.");
+      throw new TagllmError(
+        "study/order",
+        `${path}: the stages ${circle} wait for each other.`,
+        "Break the circle.",
+      );
     }
     ordered.push(next);
     done.add(next.name);

@@ -59,7 +59,10 @@ export async function predict(
     const values = tag.head
       ? await predictNumbers(runner, tag, prompts)
       : await predictText(runner, tag, prompts, options.answerTokens ?? 64);
-    return prompts.map((prompt, i) => ({ values: values[i] as Prediction["values"], trimmed: prompt.trimmed }));
+    return prompts.map((prompt, i) => ({
+      values: values[i] as Prediction["values"],
+      trimmed: prompt.trimmed,
+    }));
   } finally {
     await runner.clear();
   }
@@ -74,7 +77,13 @@ function requireTemplate(tag: Tag): string {
   );
 }
 
-function compileRow(bound: BoundTemplate, row: Record<string, string>, i: number, tag: Tag, base: Base): Prompt {
+function compileRow(
+  bound: BoundTemplate,
+  row: Record<string, string>,
+  i: number,
+  tag: Tag,
+  base: Base,
+): Prompt {
   try {
     return compilePrompt(bound, row, {
       tokenizer: base.tokenizer,
@@ -91,7 +100,11 @@ function compileRow(bound: BoundTemplate, row: Record<string, string>, i: number
 
 const queryFor = (prompt: Prompt, isolate: boolean): Query => ({ prompt, isolate, cut: prompt.readout ?? 0 });
 
-async function predictNumbers(runner: Runner, tag: Tag, prompts: readonly Prompt[]): Promise<Prediction["values"][]> {
+async function predictNumbers(
+  runner: Runner,
+  tag: Tag,
+  prompts: readonly Prompt[],
+): Promise<Prediction["values"][]> {
   const head = tag.head as NonNullable<Tag["head"]>;
   const bias = head.bias ?? new Float32Array(head.outputs);
   const queries = prompts.map((p) => queryFor(p, tag.isolate));

@@ -2,13 +2,13 @@
 import type { Reuse } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import { type BlockStore, positionBytes } from "../batch/store.ts";
-import type { Base } from "../models/base.ts";
-import type { LoadedStudy } from "./load.ts";
-import { readSources, type Side, type Source } from "./sources.ts";
-import { type StudyStage } from "./schema.ts";
-import { type PreparedTask, prepareTask, queryOf, type TaskKind } from "./tasks.ts";
 import { TagllmError } from "../errors.ts";
+import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
+import type { LoadedStudy } from "./load.ts";
+import type { StudyStage } from "./schema.ts";
+import { readSources, type Side, type Source } from "./sources.ts";
+import { type PreparedTask, prepareTask, queryOf, type TaskKind } from "./tasks.ts";
 
 export interface PreparedStage {
   readonly stage: StudyStage;
@@ -82,7 +82,9 @@ export function planStudy({ stages }: PreparedStudy): StagePlan[] {
     tasks: tasks.map((task) => {
       const { train, validation, test } = task.rows;
       const sample = train.slice(0, 200);
-      const lengths = sample.map((row) => task.compiler.compile(row, { withTarget: task.kind === "text" }).ids.length);
+      const lengths = sample.map(
+        (row) => task.compiler.compile(row, { withTarget: task.kind === "text" }).ids.length,
+      );
       return {
         task: task.name,
         rows: { train: train.length, validation: validation.length, test: test.length },
@@ -118,7 +120,9 @@ function chooseReuse(
   const spanBytes = [...spanTokens.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
   const all = spanBytes + textTokens * positionBytes(base);
   if (all <= limit) return { reuse: "prefix", bytes: all };
-  return spanBytes > 0 && spanBytes <= limit ? { reuse: "spans", bytes: spanBytes } : { reuse: "none", bytes: 0 };
+  return spanBytes > 0 && spanBytes <= limit
+    ? { reuse: "spans", bytes: spanBytes }
+    : { reuse: "none", bytes: 0 };
 }
 
 /** A runner for a stage; the store is emptied first when the stage's blocks would not fit beside the old ones. */
@@ -133,5 +137,10 @@ export async function makeRunner(
   const none = { reuse: "none", bytes: 0 } as const;
   const { reuse, bytes } = options.reuse === "none" ? none : chooseReuse(prepared, stage);
   if (store.bytes + bytes > study.memory * 1e9) await store.clear();
-  return new Runner(prepared.base, vectorsOf, { reuse, tokens: study.tokensPerRun, signal: options.signal }, store);
+  return new Runner(
+    prepared.base,
+    vectorsOf,
+    { reuse, tokens: study.tokensPerRun, signal: options.signal },
+    store,
+  );
 }

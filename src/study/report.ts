@@ -48,7 +48,12 @@ export interface Report {
   readonly tagllm: string;
   readonly study: { readonly name: string; readonly file: string; readonly sha256: string };
   readonly base: BaseFingerprint;
-  readonly machine: { readonly platform: string; readonly cpu: string; readonly cores: number; readonly node: string };
+  readonly machine: {
+    readonly platform: string;
+    readonly cpu: string;
+    readonly cores: number;
+    readonly node: string;
+  };
   readonly seeds: readonly number[];
   readonly data: readonly {
     readonly name: string;
@@ -112,10 +117,15 @@ function formatMethods(methods: readonly MethodResult[], seeds: number): string[
   const cell = ({ mean, spread, perSeed }: MethodResult, c: string): string => {
     const value = mean[c];
     if (value === undefined || Number.isNaN(value)) return "-";
-    return perSeed.length > 1 ? `${value.toFixed(3)} ± ${(spread[c] as number).toFixed(3)}` : value.toFixed(3);
+    return perSeed.length > 1
+      ? `${value.toFixed(3)} ± ${(spread[c] as number).toFixed(3)}`
+      : value.toFixed(3);
   };
   const rows = methods.map((m) => [m.method, ...columns.map((c) => cell(m, c))]);
   const header = [`test side, ${seeds} seed${seeds > 1 ? "s" : ""}`, ...columns.map((c) => headings[c] ?? c)];
   const widths = header.map((h, i) => Math.max(h.length, ...rows.map((r) => (r[i] as string).length)));
-  return [header, ...rows].map((r) => `  ${r.map((c, i) => (i ? c.padStart(widths[i] as number) : c.padEnd(widths[i] as number))).join("  ")}`);
+  return [header, ...rows].map(
+    (r) =>
+      `  ${r.map((c, i) => (i ? c.padStart(widths[i] as number) : c.padEnd(widths[i] as number))).join("  ")}`,
+  );
 }

@@ -12,7 +12,14 @@ import type { TrainEvent } from "../train/trainer.ts";
 import { version } from "../version.ts";
 import { freezeTag, type LiveTag, type LiveTags, readEmbeddings, startTags } from "./live.ts";
 import { makeRunner, type PreparedStage, type PreparedStudy } from "./prepare.ts";
-import { type Metrics, type MethodResult, methodResult, type Report, type StageReport, type TaskReport } from "./report.ts";
+import {
+  type MethodResult,
+  type Metrics,
+  methodResult,
+  type Report,
+  type StageReport,
+  type TaskReport,
+} from "./report.ts";
 import { runStage, type StageOutcome } from "./stages.ts";
 import type { PreparedTask } from "./tasks.ts";
 import { collectWarnings } from "./warnings.ts";
@@ -142,11 +149,18 @@ async function saveTags(
     tag.provenance = {
       study: loaded.study.name,
       studySha256: loaded.sha256,
-      data: [...sources.values()].flatMap((s) => s.table.files.map((f) => ({ file: f.path, sha256: f.sha256 }))),
+      data: [...sources.values()].flatMap((s) =>
+        s.table.files.map((f) => ({ file: f.path, sha256: f.sha256 })),
+      ),
       seed,
       bestStep: training.best.step,
       validationLoss: training.best.loss,
-      test: scores.map((s) => ({ task: s.task.name, target: s.target, ...s.methods["function tag"], ...s.methods["domain tag"] })),
+      test: scores.map((s) => ({
+        task: s.task.name,
+        target: s.target,
+        ...s.methods["function tag"],
+        ...s.methods["domain tag"],
+      })),
       tagllm: version,
       created: new Date().toISOString(),
     };
@@ -174,7 +188,9 @@ function makeReport(
 ): Report {
   const { loaded, base, sources, stages } = prepared;
   const { name } = loaded.study;
-  const stageReports = stages.map((stage) => stageReport(stage, outcomes.get(stage.stage.name) as SeedStage[]));
+  const stageReports = stages.map((stage) =>
+    stageReport(stage, outcomes.get(stage.stage.name) as SeedStage[]),
+  );
   const data: Report["data"] = [...sources.values()].map((s) => ({
     name: s.name,
     files: s.table.files,

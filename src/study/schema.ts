@@ -5,12 +5,11 @@
  */
 import { z } from "zod";
 
-const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a letter, then letters, digits, '_', '.' or '-'");
+const name = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a letter, then letters, digits, '_', '.' or '-'");
 const count = z.number().int().positive();
-const amount = z
-  .number()
-  .positive()
-  .describe("A share below 1, or a number of rows from 1 on");
+const amount = z.number().positive().describe("A share below 1, or a number of rows from 1 on");
 
 const split = z
   .strictObject({
@@ -54,8 +53,14 @@ const init = z
 const domainTag = z.strictObject({
   kind: z.literal("domain"),
   length: count.max(1024).default(10).describe("Vectors, p"),
-  splitCharacters: z.boolean().default(false).describe("Every character of the field that follows is a token"),
-  isolate: z.boolean().default(true).describe("Spans of this domain see only themselves where a prompt isolates"),
+  splitCharacters: z
+    .boolean()
+    .default(false)
+    .describe("Every character of the field that follows is a token"),
+  isolate: z
+    .boolean()
+    .default(true)
+    .describe("Spans of this domain see only themselves where a prompt isolates"),
   init: init.prefault({}),
   from: z.string().optional().describe("A tag file to start from"),
 });
@@ -70,11 +75,25 @@ const functionTag = z.strictObject({
 
 const task = z.strictObject({
   data: z.string().describe("Name of a source under `data`"),
-  template: z.string().describe("The prompt: <Tag>, {field}, literal text; \\< \\> \\{ \\} for the characters"),
-  target: z.union([z.string(), z.array(z.string()).min(1)]).optional().describe("Field or fields to predict"),
-  isolate: z.boolean().optional().describe("Isolate domain spans; default: yes for numbers, no for text answers"),
-  bos: z.boolean().optional().describe("Begin with BOS; default: no in domain stages, else as the tokenizer says"),
-  effects: z.array(z.string()).optional().describe("Fields whose additive means are a baseline (drug, protein)"),
+  template: z
+    .string()
+    .describe("The prompt: <Tag>, {field}, literal text; \\< \\> \\{ \\} for the characters"),
+  target: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .optional()
+    .describe("Field or fields to predict"),
+  isolate: z
+    .boolean()
+    .optional()
+    .describe("Isolate domain spans; default: yes for numbers, no for text answers"),
+  bos: z
+    .boolean()
+    .optional()
+    .describe("Begin with BOS; default: no in domain stages, else as the tokenizer says"),
+  effects: z
+    .array(z.string())
+    .optional()
+    .describe("Fields whose additive means are a baseline (drug, protein)"),
 });
 
 const stage = z.strictObject({
@@ -93,7 +112,11 @@ const stage = z.strictObject({
   warmup: z.number().min(0).max(1).default(0.03).describe("Share of the steps"),
   clip: z.number().positive().default(1).describe("Largest norm of the gradient"),
   weightDecay: z.number().min(0).default(0),
-  lambda: z.number().positive().default(0.1).describe("Weight of the domain loss while domain tags are enriched"),
+  lambda: z
+    .number()
+    .positive()
+    .default(0.1)
+    .describe("Weight of the domain loss while domain tags are enriched"),
   validateEvery: count.optional().describe("Steps between validations; default: ten in a stage"),
   head: z
     .strictObject({
@@ -105,7 +128,11 @@ const stage = z.strictObject({
       solveRows: count.default(1500).describe("Latest examples that a solution on the way is made from"),
       shrink: z.number().min(0).default(2).describe("Ridge penalty per example of a solution on the way"),
       validationRows: count.default(2000).describe("Training rows of the head that a validation fits"),
-      rate: z.number().min(0).default(1).describe("With fit: gradient, the head's learning rate over the vectors'"),
+      rate: z
+        .number()
+        .min(0)
+        .default(1)
+        .describe("With fit: gradient, the head's learning rate over the vectors'"),
       penalties: z
         .array(z.number().min(0))
         .min(1)

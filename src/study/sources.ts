@@ -22,7 +22,10 @@ export interface Source {
   readonly leaks: ReturnType<typeof leaks>;
 }
 
-export async function readSources({ study, folder }: LoadedStudy, baseFolder: string): Promise<Map<string, Source>> {
+export async function readSources(
+  { study, folder }: LoadedStudy,
+  baseFolder: string,
+): Promise<Map<string, Source>> {
   const seenSets = await readSeen(baseFolder);
   const sources = new Map<string, Source>();
   for (const [name, spec] of Object.entries(study.data)) {
@@ -32,7 +35,10 @@ export async function readSources({ study, folder }: LoadedStudy, baseFolder: st
       file,
       ...(format && { format }),
       ...(columns && { columns }),
-      rows: { ...(rows?.from !== undefined && { from: rows.from }), ...(rows?.to !== undefined && { to: rows.to }) },
+      rows: {
+        ...(rows?.from !== undefined && { from: rows.from }),
+        ...(rows?.to !== undefined && { to: rows.to }),
+      },
     });
     const sides = splitRows(table, splitSpec, splitSpec.seed);
     const covering = seenSets.filter((s) => s.files.includes(basename(file)));
@@ -75,11 +81,19 @@ async function readSeen(baseFolder: string): Promise<SeenSet[]> {
   const text = await readFile(file, "utf8").catch(() => null);
   if (text === null) return [];
   try {
-    return (JSON.parse(text) as { seen: SeenEntry[] }).seen.map((entry) => ({ files: entry.files, has: rowTest(entry) }));
+    return (JSON.parse(text) as { seen: SeenEntry[] }).seen.map((entry) => ({
+      files: entry.files,
+      has: rowTest(entry),
+    }));
   } catch (cause) {
-    throw new TagllmError("model/seen", `${file} cannot be read: ${(cause as Error).message}.`, "Restore or delete it.", {
-      cause,
-    });
+    throw new TagllmError(
+      "model/seen",
+      `${file} cannot be read: ${(cause as Error).message}.`,
+      "Restore or delete it.",
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -1,8 +1,8 @@
 /** Runs one stage for one seed: trains its tags and scores them on the test side beside what they must beat. */
 import type { HeadValues, Runner } from "../batch/runner.ts";
-import { parseTemplate } from "../prompts/template.ts";
 import { bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
+import { parseTemplate } from "../prompts/template.ts";
 import { targetLabels, textLabels } from "../train/labels.ts";
 import { meanTextLoss, type Task, type TextExample } from "../train/tasks.ts";
 import { type TrainEvent, type TrainOptions, type TrainResult, train } from "../train/trainer.ts";
@@ -12,7 +12,7 @@ import { closedForm, fitHead, HeadData, headTask, predictSide, type Scores } fro
 import type { Embeddings, LiveTag, LiveTags } from "./live.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
 import { type Metrics, toMetrics } from "./report.ts";
-import { fitScaling, maxTokens, type PreparedTask, queryOf, tagSpecs, type TaskRow } from "./tasks.ts";
+import { fitScaling, maxTokens, type PreparedTask, queryOf, type TaskRow, tagSpecs } from "./tasks.ts";
 
 export interface StageRun {
   readonly prepared: PreparedStudy;
@@ -75,15 +75,26 @@ const trainedVectors = ({ stage, live }: StageRun): Map<string, Float32Array> =>
 async function runDomainStage(run: StageRun): Promise<StageOutcome> {
   const { stage, runner, onEvent } = run;
   const options = trainOptions(run);
-  const score = () => Promise.all(stage.tasks.map(async (t) => bitsPerCharacter(await scoreWithTag(runner, t, t.rows.test))));
+  const score = () =>
+    Promise.all(stage.tasks.map(async (t) => bitsPerCharacter(await scoreWithTag(runner, t, t.rows.test))));
   const untrained = await score();
   const tasks = stage.tasks.map((t) => textTask(t));
-  const training = await train(runner, { vectors: trainedVectors(run), head: null }, tasks, options, onEvent, null);
+  const training = await train(
+    runner,
+    { vectors: trainedVectors(run), head: null },
+    tasks,
+    options,
+    onEvent,
+    null,
+  );
   const after = await score();
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
     const bits = (value: number | undefined): Metrics => ({ bitsPerCharacter: value as number });
-    const methods: Record<string, Metrics> = { "domain tag": bits(after[i]), "untrained tag": bits(untrained[i]) };
+    const methods: Record<string, Metrics> = {
+      "domain tag": bits(after[i]),
+      "untrained tag": bits(untrained[i]),
+    };
     if (run.first) {
       for (const reading of plainReadings) {
         const plain = await scorePlain(run.prepared.base, runner, task, task.rows.test, reading);
@@ -118,7 +129,14 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
   });
   const untrained = [];
   for (const task of stage.tasks) untrained.push(await score(task));
-  const training = await train(runner, { vectors: trainedVectors(run), head: null }, tasks, options, onEvent, null);
+  const training = await train(
+    runner,
+    { vectors: trainedVectors(run), head: null },
+    tasks,
+    options,
+    onEvent,
+    null,
+  );
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
     describeFunction(live, task);
@@ -145,7 +163,14 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
   const head = functionTag.head ?? (await firstHead(run, data, start.head));
   const tasks = stage.tasks.map((task, i): Task => ({ ...headTask(data, i), ...enrichment(run, task) }));
   const solve = fit === "ridge" ? closedForm(runner, data, head, stage.stage) : null;
-  const training = await train(runner, { vectors: trainedVectors(run), head }, tasks, options, onEvent, solve);
+  const training = await train(
+    runner,
+    { vectors: trainedVectors(run), head },
+    tasks,
+    options,
+    onEvent,
+    solve,
+  );
   if (fit === "ridge") {
     const last = await fitHead(runner, data, penalties);
     head.weight.set(last.head.weight);
@@ -161,7 +186,10 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
       task,
       target,
       methods: Object.fromEntries(
-        Object.entries(methods).map(([name, byTask]) => [name, toMetrics((byTask[i] as Scores)[target] as never)]),
+        Object.entries(methods).map(([name, byTask]) => [
+          name,
+          toMetrics((byTask[i] as Scores)[target] as never),
+        ]),
       ),
     })),
   );
@@ -169,14 +197,19 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
 }
 
 /** The head that training starts from: a strongly shrunk solution, or the paper's unscaled mean embedding. */
-async function firstHead({ stage, embeddings, runner }: StageRun, data: HeadData, solved: HeadValues): Promise<HeadValues> {
+async function firstHead(
+  { stage, embeddings, runner }: StageRun,
+  data: HeadData,
+  solved: HeadValues,
+): Promise<HeadValues> {
   const { fit, shrink, validationRows } = stage.stage.head;
   if (fit === "ridge") {
     const rows = Math.min(validationRows, data.side("train").length);
     return (await fitHead(runner, data, [shrink * rows], rows)).head;
   }
   const weight = new Float32Array(solved.weight.length);
-  for (let o = 0; o < solved.outputs; o++) weight.set(embeddings.stats.mean, o * embeddings.stats.mean.length);
+  for (let o = 0; o < solved.outputs; o++)
+    weight.set(embeddings.stats.mean, o * embeddings.stats.mean.length);
   return { outputs: solved.outputs, weight, bias: new Float32Array(solved.outputs) };
 }
 
@@ -187,7 +220,9 @@ function describeFunction(live: LiveTags, task: PreparedTask): void {
   tag.isolate = task.isolate;
   tag.bos = task.compiler.bos;
   tag.outputs = [...task.targets];
-  tag.usesTags = [...new Set([...tag.usesTags, ...task.tags.filter((t) => live.get(t)?.spec.kind === "domain")])];
+  tag.usesTags = [
+    ...new Set([...tag.usesTags, ...task.tags.filter((t) => live.get(t)?.spec.kind === "domain")]),
+  ];
 }
 
 /** Domain texts of the spans whose tags train along with the function tag. */
@@ -197,7 +232,9 @@ function enrichment(run: StageRun, task: PreparedTask): Pick<Task, "domainTexts"
   const enriched = task.tags.filter(
     (t) => stage.stage.train.includes(t) && loaded.study.tags[t]?.kind === "domain",
   );
-  const pieces = parseTemplate(task.spec.template).pieces.filter((p) => p.kind !== "text" || p.text.trim() !== "");
+  const pieces = parseTemplate(task.spec.template).pieces.filter(
+    (p) => p.kind !== "text" || p.text.trim() !== "",
+  );
   const texts = enriched.flatMap((tag) =>
     pieces.flatMap((p, i) => {
       const next = pieces[i + 1];
@@ -212,7 +249,10 @@ function enrichment(run: StageRun, task: PreparedTask): Pick<Task, "domainTexts"
     domainTexts: (i) =>
       texts.map((bound) => {
         const row = task.rows.train[i] as TaskRow;
-        const prompt = compilePrompt(bound, row.fields, { ...settings, maxTokens: maxTokens(loaded.study, base) });
+        const prompt = compilePrompt(bound, row.fields, {
+          ...settings,
+          maxTokens: maxTokens(loaded.study, base),
+        });
         return { query: { prompt, isolate: false, cut: 0 }, labels: textLabels(prompt) };
       }),
   };

@@ -4,12 +4,12 @@
  * and for the probe.
  */
 import type { Query } from "../batch/layout.ts";
+import { parseNumber } from "../data/numbers.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate, type TagSpec } from "../prompts/bind.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
-import { parseNumber } from "../data/numbers.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
 import type { Study, StudyStage, StudyTask } from "./schema.ts";
@@ -52,7 +52,13 @@ export interface PromptCompiler {
   compile(row: TaskRow, options: { withTarget: boolean; lengths?: Record<string, number> }): Prompt;
 }
 
-export function prepareTask(study: Study, stage: StudyStage, spec: StudyTask, source: Source, base: Base): PreparedTask {
+export function prepareTask(
+  study: Study,
+  stage: StudyStage,
+  spec: StudyTask,
+  source: Source,
+  base: Base,
+): PreparedTask {
   const template = parseTemplate(spec.template);
   const tags = [...new Set(template.pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : [])))];
   const functionTag = tags.find((t) => study.tags[t]?.kind === "function") ?? null;

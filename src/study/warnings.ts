@@ -13,7 +13,10 @@ function seenAndLeaked({ name, rows, seen, leaks }: Report["data"][number]): str
     );
   }
   for (const { column, test } of leaks) {
-    if (test.shared > 0) warnings.push(`${name}: ${test.shared} of ${test.of} test rows share their ${column} with training rows.`);
+    if (test.shared > 0)
+      warnings.push(
+        `${name}: ${test.shared} of ${test.of} test rows share their ${column} with training rows.`,
+      );
   }
   return warnings;
 }
@@ -21,7 +24,9 @@ function seenAndLeaked({ name, rows, seen, leaks }: Report["data"][number]): str
 function notLearned({ stage, seeds, tasks }: StageReport): string[] {
   const warnings = seeds
     .filter((s) => s.bestStep === 0)
-    .map((s) => `${stage}, seed ${s.seed}: no step improved validation; the tag is as it was before training.`);
+    .map(
+      (s) => `${stage}, seed ${s.seed}: no step improved validation; the tag is as it was before training.`,
+    );
   for (const { task, target, methods } of tasks) {
     const tag = methods.find((m) => m.method === "function tag");
     const probe = methods.find((m) => m.method === "linear probe");
@@ -42,6 +47,8 @@ export function beats(a: MethodResult, b: MethodResult): boolean {
 
 function cut({ tasks }: StageReport): string[] {
   return tasks.flatMap((t) =>
-    t.trimmed.map((x) => `${t.task}: ${x.field} was cut in ${x.prompts} prompts (${x.tokens} tokens) to fit the base.`),
+    t.trimmed.map(
+      (x) => `${t.task}: ${x.field} was cut in ${x.prompts} prompts (${x.tokens} tokens) to fit the base.`,
+    ),
   );
 }

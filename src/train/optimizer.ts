@@ -68,6 +68,8 @@ export function globalNorm(gradients: readonly Float32Array[]): number {
 export function clipGradients(gradients: readonly Float32Array[], limit: number): number {
   const norm = globalNorm(gradients);
   const factor = limit / (norm + 1e-6);
-  if (factor < 1) for (const gradient of gradients) for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] as number) * factor;
+  if (factor < 1)
+    for (const gradient of gradients)
+      for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] as number) * factor;
   return norm;
 }

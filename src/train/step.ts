@@ -23,7 +23,10 @@ export interface StepGradient {
   readonly head: (HeadObservation & { readonly weight: Float32Array; readonly bias: Float32Array }) | null;
 }
 
-export function gatherStep(tasks: readonly Task[], picks: readonly { task: number; example: number }[]): StepExamples {
+export function gatherStep(
+  tasks: readonly Task[],
+  picks: readonly { task: number; example: number }[],
+): StepExamples {
   const [text, head, domain] = [[] as TextExample[], [] as HeadExample[], [] as TextExample[]];
   for (const { task: t, example } of picks) {
     const task = tasks[t] as Task;
@@ -56,7 +59,9 @@ export async function stepGradient(
     const { hidden, predictions } = step;
     headGradient = { weight: step.headGradient, bias: step.biasGradient, hidden, predictions, targets };
   }
-  const domainLoss = examples.domain.length ? (await addText(runner, examples.domain, lambda, tags)) / lambda : null;
+  const domainLoss = examples.domain.length
+    ? (await addText(runner, examples.domain, lambda, tags)) / lambda
+    : null;
   return { loss, domainLoss, tags, head: headGradient };
 }
 

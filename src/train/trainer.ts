@@ -85,7 +85,7 @@ export async function train(
   const began = performance.now();
   const validate = () => (closedForm ? closedForm.validate() : validationLoss(runner, tasks, trained.head));
 
-  let firstLoss = await validate();
+  const firstLoss = await validate();
   let best = { step: 0, loss: firstLoss };
   let kept = copyOf(trained);
   onEvent({ kind: "validation", step: 0, loss: firstLoss, best: true });
@@ -139,12 +139,18 @@ function gradientsOf(
   trained: Trained,
   { headRate }: TrainOptions,
 ): Float32Array[] {
-  const gradients = names.map((n) => tags.get(n) ?? new Float32Array((trained.vectors.get(n) as Float32Array).length));
+  const gradients = names.map(
+    (n) => tags.get(n) ?? new Float32Array((trained.vectors.get(n) as Float32Array).length),
+  );
   return head && headRate > 0 ? [...gradients, head.weight, head.bias] : gradients;
 }
 
 /** Mean over all validation examples of the tasks, of the loss that training minimises. */
-async function validationLoss(runner: Runner, tasks: readonly Task[], head: HeadValues | null): Promise<number> {
+async function validationLoss(
+  runner: Runner,
+  tasks: readonly Task[],
+  head: HeadValues | null,
+): Promise<number> {
   const text = tasks.flatMap((t) => (t.kind === "text" ? t.validation : []));
   const regression = tasks.flatMap((t) => (t.kind === "head" ? t.validation : []));
   let loss = text.length ? (await meanTextLoss(runner, text)).loss : 0;
@@ -182,7 +188,8 @@ function restore(trained: Trained, kept: Trained): void {
 function meanRowNorm(vectors: ReadonlyMap<string, Float32Array>, width: number): number {
   let [sum, rows] = [0, 0];
   for (const values of vectors.values()) {
-    for (let r = 0; r < values.length; r += width, rows++) sum += Math.hypot(...values.subarray(r, r + width));
+    for (let r = 0; r < values.length; r += width, rows++)
+      sum += Math.hypot(...values.subarray(r, r + width));
   }
   return rows ? sum / rows : 0;
 }

@@ -357,8 +357,8 @@ export class Runner {
     const width = this.base.architecture.hiddenSize;
     slots.forEach((slot, i) => {
       if (!slot) return;
-      let sum = into.get(slot.tag);
-      if (!sum) into.set(slot.tag, (sum = new Float32Array(this.vectorsOf(slot.tag).length)));
+      const sum = into.get(slot.tag) ?? new Float32Array(this.vectorsOf(slot.tag).length);
+      into.set(slot.tag, sum);
       for (let k = 0; k < width; k++) {
         sum[slot.vector * width + k] =
           (sum[slot.vector * width + k] as number) + (gradient[i * width + k] as number);

@@ -177,7 +177,7 @@ describe("differentiate", () => {
       past: [5, 3],
       slots: 2,
       reads: 1,
-      result: { kind: "head", outputs: 1 },
+      result: { kind: "head", outputs: 1, centred: false },
     });
     const stored = new Set([...g.inputs.values()].filter((v) => v.name.startsWith("past.")));
     const backward = g

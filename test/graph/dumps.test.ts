@@ -18,7 +18,7 @@ const programs: Record<string, ProgramSpec> = {
     past: [5, 7],
     slots: 4,
     reads: 2,
-    result: { kind: "head", outputs: 1 },
+    result: { kind: "head", outputs: 1, centred: false },
   },
   prefill: { batch: 1, length: 6, past: [], slots: 2, reads: 0, result: { kind: "keys" } },
 };

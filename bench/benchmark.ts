@@ -3,6 +3,7 @@
  * benchmark implements this; main.ts dispatches to it by name.
  */
 import type { Machine } from "./machine.ts";
+import type { Table } from "./table.ts";
 
 export interface BenchOptions {
   /** Measurements of each side, taken in turns. */
@@ -21,26 +22,9 @@ export interface BenchResult<Side = object> {
   readonly ratios: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** First row: titles; first column: what is measured. */
-export type Table = readonly (readonly string[])[];
-
 export interface Benchmark {
   readonly name: string;
   /** One sentence: what is run. */
   readonly about: string;
   run(options: BenchOptions): Promise<{ result: BenchResult; table: Table }>;
-}
-
-export function textTable(table: Table): string {
-  const widths = (table[0] ?? []).map((_, c) => Math.max(...table.map((row) => (row[c] ?? "").length)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0))).join("  ");
-  return table.map(line).join("\n");
-}
-
-export function markdownTable(table: Table): string {
-  const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
-  const [titles = [], ...rows] = table;
-  const rule = titles.map((_, c) => (c === 0 ? "---" : "---:"));
-  return [line(titles), `|${rule.join("|")}|`, ...rows.map(line)].join("\n");
 }

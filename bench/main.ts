@@ -6,9 +6,10 @@
  * The result goes to stdout, what is going on to stderr. Without a name it lists what there is.
  */
 import { parseArgs } from "node:util";
-import { type Benchmark, markdownTable, textTable } from "./benchmark.ts";
+import type { Benchmark } from "./benchmark.ts";
 import { machineText } from "./machine.ts";
 import { step } from "./step.ts";
+import { markdownTable, textTable } from "./table.ts";
 
 const benchmarks: readonly Benchmark[] = [step];
 const REPEATS = 7;

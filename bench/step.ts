@@ -5,12 +5,13 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Benchmark, BenchOptions, BenchResult, Table } from "./benchmark.ts";
+import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import { MeasuredChild } from "./child.ts";
 import { gemmRate } from "./gemm.ts";
 import { describeMachine } from "./machine.ts";
 import { pairedRatios, type Summary, summarise } from "./statistics.ts";
 import { type StepShape, smollm, stepFlops } from "./step-shape.ts";
+import type { Table } from "./table.ts";
 
 export interface StepSide {
   readonly what: string;

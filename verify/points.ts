@@ -1,0 +1,11 @@
+/** All points of all issues, in their order. */
+import { realInput } from "./2.1-real-input.ts";
+import { demo } from "./2.2-demo.ts";
+import { domainTags } from "./2.3-domain-tags.ts";
+import { oracles } from "./2.4-oracles.ts";
+import { isolation } from "./2.5-isolation.ts";
+import { stepSpeed } from "./2.6-step-speed.ts";
+import { hostile } from "./2.7-hostile.ts";
+import type { Point } from "./point.ts";
+
+export const points: readonly Point[] = [realInput, demo, domainTags, oracles, isolation, stepSpeed, hostile];

@@ -60,7 +60,7 @@ function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): T
     batch: stage.batch,
     learningRate: stage.learningRate ?? rate * embeddings.rms,
     headRate: kind === "number" && stage.head.fit === "gradient" ? stage.head.rate : 0,
-    warmup: Math.ceil(stage.warmup * stage.steps),
+    warmup: Math.floor(stage.warmup * stage.steps),
     clip: stage.clip,
     weightDecay: stage.weightDecay,
     lambda: stage.lambda,

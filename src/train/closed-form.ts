@@ -1,8 +1,8 @@
 /**
  * A linear head is convex, so it is not walked to but solved: by ridge regression on the hidden states that the
  * last steps produced anyway. The tag's gradient is then taken through a head that is near its best for the
- * tag as it is (variable projection). Between solutions the bias follows the mean residual, because a moving
- * tag shifts all hidden states together.
+ * tag as it is (variable projection). A moving tag shifts all hidden states together, which the bias undoes;
+ * so errors count less their mean while the tag trains, and between solutions the bias follows the residuals.
  */
 import type { HeadValues } from "../batch/runner.ts";
 import { moments, type Ridge, solveRidge } from "../evaluate/ridge.ts";

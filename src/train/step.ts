@@ -37,11 +37,13 @@ export function gatherStep(
   return { text, head, domain };
 }
 
+/** @param centred the head's bias is solved, so its errors count less their mean (see `Runner.headStep`) */
 export async function stepGradient(
   runner: Runner,
   examples: StepExamples,
   head: HeadValues | null,
   lambda: number,
+  centred: boolean,
 ): Promise<StepGradient> {
   const tags: TagGradients = new Map();
   let loss = 0;
@@ -53,7 +55,7 @@ export async function stepGradient(
     const targets = Float32Array.from(examples.head.flatMap((e) => e.target));
     const weights = new Float32Array(n).fill(1 / (n * head.outputs));
     const queries = examples.head.map((e) => e.query);
-    const step = await runner.headStep(queries, readout, targets, weights, head);
+    const step = await runner.headStep(queries, readout, targets, weights, head, centred);
     loss += step.loss;
     addTags(tags, step.gradients);
     const { hidden, predictions } = step;

@@ -56,7 +56,7 @@ export async function adamwErrors(
   const rates = new Float32Array(STEPS);
   for (let step = 0; step < STEPS; step++) {
     const examples = examplesOf(golden, queries, order.subarray(step * 4, step * 4 + 4), head);
-    const gradient = await stepGradient(runner, examples, head, 0);
+    const gradient = await stepGradient(runner, examples, head, 0, false);
     const gradients = [gradient.tags.get(FUNCTION_TAG) as Float32Array];
     if (gradient.head) gradients.push(gradient.head.weight, gradient.head.bias);
     losses[step] = gradient.loss;

@@ -111,7 +111,7 @@ const startPeer = ({ rows, length, labelled, threads }: StepShape) => {
 };
 
 /** PyTorch's best matrix product; rejects with what is missing and how to install it. */
-async function peerRate(): Promise<PeerRate> {
+export async function peerRate(): Promise<PeerRate> {
   const run = promisify(execFile);
   await run(PYTHON, ["-c", "import torch"]).catch(() => {
     throw new Error(`${PYTHON} has no PyTorch; apt-get install python3-torch`);

@@ -110,11 +110,14 @@ function isComplete(task: NumberTask, needed: readonly string[]): Check {
 
 /** Not required, and not to be hidden. */
 function reported(report: Report): string[] {
-  return numberTasks(report).flatMap((task) => {
+  const tasks = numberTasks(report);
+  const silent = tasks.some(isPapers) ? [] : [`${report.study.name}: no stage shows the paper's recipe`];
+  const lines = tasks.flatMap((task) => {
     const tag = method(task, "function tag");
     if (!tag) return [];
     if (isPapers(task)) return [`${task.task}, ${task.target}: the paper's recipe reaches RMSE ${rmse(tag)}`];
     const { what, found, pass } = compareMethods(task, "function tag", "linear probe");
     return [`${what}: ${pass ? "yes" : "no"}, ${found}`];
   });
+  return [...lines, ...silent];
 }

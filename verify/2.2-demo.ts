@@ -82,6 +82,13 @@ function installChecks({ code, stderr, seconds }: Ended, changed: Ended): Check[
   ];
 }
 
+/** Methods that have a row with a number. */
+function tabled(stdout: string): Check {
+  const missing = methods.filter((method) => !new RegExp(`^ *${method}\\b.*\\d\\.\\d`, "m").test(stdout));
+  const found = missing.length ? `lacks ${missing.join(", ")}` : methods.join(", ");
+  return { what: "every method in the tables", found, pass: missing.length === 0 };
+}
+
 function demoChecks({ code, stdout, seconds }: Ended): Check[] {
   const says = (what: string, words: readonly string[]): Check => {
     const missing = words.filter((word) => !stdout.includes(word));
@@ -99,7 +106,7 @@ function demoChecks({ code, stdout, seconds }: Ended): Check[] {
       pass: seconds < MOST_SECONDS,
     },
     says("all three stages", tasks),
-    says("every method in the tables", methods),
+    tabled(stdout),
     says("what was seen and what to do next", ["What you saw", "tagllm predict", "tagllm train"]),
   ];
 }

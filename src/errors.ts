@@ -80,7 +80,7 @@ export const errorCodes = {
   "study/data": "The rows of a study cannot be learned from as they are.",
   "predict/not-a-function": "Prediction was asked of a tag that is not a trained function tag.",
   "run/folder": "The run folder cannot be used.",
-  "aborted": "The work was interrupted by the caller.",
+  aborted: "The work was interrupted by the caller.",
   "data/missing": "A data file does not exist.",
   "data/not-a-file": "The path of a data file is a folder, a device or a pipe.",
   "data/unreadable": "A data file cannot be opened.",
@@ -89,7 +89,8 @@ export const errorCodes = {
   "data/binary": "A data file is not UTF-8 text.",
   "data/format": "The format of a data file is not given and cannot be told from its extension.",
   "data/ragged": "A row has more or fewer fields than the header.",
-  "data/quote": "A quote in a CSV or TSV file is never closed, or ends on a later line in the middle of a value.",
+  "data/quote":
+    "A quote in a CSV or TSV file is never closed, or ends on a later line in the middle of a value.",
   "data/json": "A line of a JSON lines file is not an object that can be read exactly.",
   "data/column": "A column that is asked for is not in the data.",
   "data/duplicate-column": "Two columns have the same name.",

@@ -19,8 +19,12 @@ const kd = read("drug-target_interaction_affinities_Kd__Davis_et_al.2011v1.txt")
   .map((line) => line.trim().split(/\s+/).map(Number));
 const test = new Set(JSON.parse(read("test_fold_setting1.txt")));
 
-const distinct = new Map(proteins.map(([name, sequence], column) => [sequence, { name, sequence, column }]).reverse());
-const chosen = [...distinct.values()].sort((a, b) => a.sequence.length - b.sequence.length || a.column - b.column).slice(0, 40);
+const distinct = new Map(
+  proteins.map(([name, sequence], column) => [sequence, { name, sequence, column }]).reverse(),
+);
+const chosen = [...distinct.values()]
+  .sort((a, b) => a.sequence.length - b.sequence.length || a.column - b.column)
+  .slice(0, 40);
 // Every fifth protein is held out whole in the second split; every tenth after it validates.
 const sequenceFold = (k) => (k % 5 === 4 ? "test" : k % 10 === 3 ? "validation" : "train");
 
@@ -34,4 +38,6 @@ drugs.forEach(([drug, smiles], i) => {
 });
 writeFileSync(out, `${rows.join("\n")}\n`);
 const lengths = chosen.map((p) => p.sequence.length);
-console.error(`${rows.length - 1} pairs: ${drugs.length} drugs x ${chosen.length} proteins of ${lengths[0]} to ${lengths.at(-1)} residues`);
+console.error(
+  `${rows.length - 1} pairs: ${drugs.length} drugs x ${chosen.length} proteins of ${lengths[0]} to ${lengths.at(-1)} residues`,
+);

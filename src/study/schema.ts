@@ -125,8 +125,8 @@ const stage = z.strictObject({
         .default("ridge")
         .describe("`ridge`: solved in closed form; `gradient`: trained with the tag, as in the paper"),
       solveEvery: count.default(5).describe("Steps between closed-form solutions"),
-      solveRows: count.default(1500).describe("Latest examples that a solution on the way is made from"),
-      shrink: z.number().min(0).default(2).describe("Ridge penalty per example of a solution on the way"),
+      solveRows: count.default(2500).describe("Latest examples that a solution on the way is made from"),
+      shrink: z.number().min(0).default(0.04).describe("Ridge penalty per example of a solution on the way"),
       validationRows: count.default(2000).describe("Training rows of the head that a validation fits"),
       rate: z
         .number()

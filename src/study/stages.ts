@@ -51,7 +51,7 @@ export function runStage(run: StageRun): Promise<StageOutcome> {
 }
 
 /** Rates that worked on the embedded base, in units of the embedding table's root mean square. */
-const defaultRates = { domain: 0.3, text: 0.1, number: 0.15 };
+const defaultRates = { domain: 0.3, text: 0.1, number: 0.025 };
 
 function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): TrainOptions {
   const rate = stage.rate ?? defaultRates[kind];

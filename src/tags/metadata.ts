@@ -93,7 +93,8 @@ export function decodeMetadata(
   checkFormat(metadata, tensorNames, file);
   const parsed = metadataSchema.safeParse(metadata);
   if (!parsed.success) throw metadataError(parsed.error, metadata, file);
-  const { name, kind, length, width, isolate, bos, outputs, base, provenance, digest, ...entries } = parsed.data;
+  const { name, kind, length, width, isolate, bos, outputs, base, provenance, digest, ...entries } =
+    parsed.data;
   return {
     name,
     kind,

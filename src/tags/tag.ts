@@ -4,8 +4,8 @@
  * with in init.ts.
  */
 import { createHash } from "node:crypto";
-import type { TagSpec } from "../prompts/bind.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
+import type { TagSpec } from "../prompts/bind.ts";
 
 /** A linear map of the base's last hidden state (after the final norm): outputs = weight . state + bias. */
 export interface Head {
@@ -61,7 +61,13 @@ export function tagSpec(tag: Tag): TagSpec {
  * of the base do not count, so training again with the same result gives the same digest.
  */
 export function tagDigest(tag: Tag): string {
-  const { vectors, head, provenance: _provenance, base: { name: _baseName, ...base }, ...meaning } = tag;
+  const {
+    vectors,
+    head,
+    provenance: _provenance,
+    base: { name: _baseName, ...base },
+    ...meaning
+  } = tag;
   const hash = createHash("sha256");
   const shape = head && { outputs: head.outputs, bias: head.bias !== null };
   hash.update(canonicalJson({ ...meaning, base, head: shape }));

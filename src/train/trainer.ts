@@ -93,7 +93,13 @@ export async function train(
   for (let step = 0; step < options.steps; step++) {
     const from = performance.now();
     const picks = Array.from(draw.next().value as Int32Array, locate);
-    const gradient = await stepGradient(runner, gatherStep(tasks, picks), trained.head, options.lambda, closedForm !== null);
+    const gradient = await stepGradient(
+      runner,
+      gatherStep(tasks, picks),
+      trained.head,
+      options.lambda,
+      closedForm !== null,
+    );
     const learningRate = options.learningRate * cosineWithWarmup(step, options.steps, options.warmup);
     const gradients = gradientsOf(gradient, names, trained, options);
     const gradientNorm = clipGradients(gradients, options.clip);

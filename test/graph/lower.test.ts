@@ -17,7 +17,14 @@ const LACKING = ["FusedMatMul", "LogSoftmax"];
 
 const specs: ProgramSpec[] = [
   { batch: 2, length: 6, past: [], slots: 3, reads: 4, result: { kind: "text", train: true } },
-  { batch: 2, length: 3, past: [5, 2], slots: 2, reads: 2, result: { kind: "head", outputs: 1, centred: false } },
+  {
+    batch: 2,
+    length: 3,
+    past: [5, 2],
+    slots: 2,
+    reads: 2,
+    result: { kind: "head", outputs: 1, centred: false },
+  },
 ];
 
 describe("lowering for webgpu", () => {

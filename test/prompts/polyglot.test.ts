@@ -38,7 +38,7 @@ test("control tokens come only from options, never from data", () => {
   for (const domain of ["Protein", "EL"]) {
     const { ids, slots } = compile(`<${domain}> {x} <BA> {y}`, { x: hostile, y: hostile }, options);
     assert.deepEqual(
-      ids.reduce<number[]>((found, id, at) => (id >= 0 && id <= 2 ? [...found, at] : found), []),
+      Array.from(ids.entries()).flatMap(([at, id]) => (id >= 0 && id <= 2 ? [at] : [])),
       [0, ids.length - 1],
     );
     assert.deepEqual([ids[0], ids.at(-1)], [tokenizer.bosId, tokenizer.eosId]);

@@ -57,15 +57,16 @@ function tokenIds(layouts: readonly Layout[], { batch, length }: ForwardShape): 
   return ids;
 }
 
-/** [B, S, sum of past + S] */
-function attentionBias(layouts: readonly Layout[], { batch, length, past }: ForwardShape): Float32Array {
+/** [B, S, sum of past + S]: 0 where a fresh position sees a stored or fresh one, MASKED elsewhere; padding sees itself. */
+export function attentionBias(
+  layouts: readonly Layout[],
+  { batch, length, past }: ForwardShape,
+): Float32Array {
   const pastTotal = past.reduce((n, p) => n + p, 0);
   const keys = pastTotal + length;
   const bias = new Float32Array(batch * length * keys).fill(MASKED);
   layouts.forEach((layout, row) => {
-    const { prompt, isolate } = layout.query;
-    const size = prompt.ids.length;
-    const first = firstSeen({ length: size, size, spans: prompt.spans, isolate });
+    const first = firstSeen(layout.query.prompt, layout.query.isolate);
     for (let i = 0; i < length; i++) {
       const at = (row * length + i) * keys;
       bias[at + pastTotal + i] = 0;

@@ -71,7 +71,7 @@ export function promptLines(
 
 function seen({ prompt, isolate }: InspectedPrompt): Int32Array {
   const { length } = prompt.ids;
-  return firstSeen({ length, size: length, spans: prompt.spans, isolate });
+  return firstSeen(prompt, isolate);
 }
 
 function title({ kind, name }: Piece): string {

@@ -70,7 +70,6 @@ export function promptLines(
 }
 
 function seen({ prompt, isolate }: InspectedPrompt): Int32Array {
-  const { length } = prompt.ids;
   return firstSeen(prompt, isolate);
 }
 

@@ -39,7 +39,7 @@ export function translateFailure(error: unknown, during: Request["kind"]): Failu
     return {
       code: "engine/memory",
       problem: `Not enough memory while the engine tried to ${during}: ${rest}`,
-      cure: "Lower the batch size or the token budget (train.tokens), close other programs, or use a smaller base.",
+      cure: "Lower the token budget (tokensPerRun in the study), close other programs, or use a smaller base.",
     };
   }
   const code = during === "compile" ? "engine/compile" : during === "start" ? "engine/start" : "engine/run";

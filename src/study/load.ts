@@ -90,12 +90,13 @@ function checkNames(study: Study, path: string): void {
     }
     for (const tag of stage.train) requireName(tag, Object.keys(study.tags), `${at} trains the tag`, "tags");
     for (const task of stage.tasks) checkTask(study, stage, task, at);
+    requireUse(stage, at);
   }
 }
 
 function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string): void {
   requireName(task.data, Object.keys(study.data), `${at} reads the data`, "data sources");
-  const used = parseTemplate(task.template).pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : []));
+  const used = tagsOf(task);
   for (const tag of used) requireName(tag, Object.keys(study.tags), `${at} uses the tag`, "tags");
   const functionTag = used.find((tag) => study.tags[tag]?.kind === "function");
   if (functionTag && !task.target) {
@@ -118,6 +119,18 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
     throw new TagllmError("study/invalid", problem, "Use the tag in the template, or train another one.");
   }
 }
+
+/** A tag that no prompt of its stage has would stay as it is. */
+function requireUse(stage: StudyStage, at: string): void {
+  const used = new Set(stage.tasks.flatMap((task) => tagsOf(task)));
+  const idle = stage.train.find((tag) => !used.has(tag));
+  if (idle === undefined) return;
+  const problem = `${at} trains ${quote(idle)}, but none of its templates uses it.`;
+  throw new TagllmError("study/invalid", problem, "Use the tag in a template, or take it off the list.");
+}
+
+const tagsOf = (task: StudyTask): string[] =>
+  parseTemplate(task.template).pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : []));
 
 function requireName(name: string, known: readonly string[], what: string, kind: string): void {
   if (known.includes(name)) return;

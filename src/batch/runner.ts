@@ -3,10 +3,10 @@
  * stores constant spans and prefixes in the engine when told to, and puts results back into the caller's
  * order. Knows tags as names and vectors; what they are trained for is the caller's business.
  */
-import { createHash } from "node:crypto";
 import type { HostArray, Keep } from "../engine/engine.ts";
 import type { Base } from "../models/base.ts";
 import type { ProgramSpec, Result } from "../models/program.ts";
+import { BlockNames, blockLayout } from "./blocks.ts";
 import { type Batch, makeBatch, readIndices, type SlotRef, type VectorsOf } from "./feeds.ts";
 import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { fullRows, partRows, roundLength, roundPast } from "./sizes.ts";
@@ -57,13 +57,14 @@ export class Runner {
   readonly options: RunnerOptions;
   private readonly vectorsOf: VectorsOf;
   private readonly store: BlockStore;
-  private readonly digests = new Map<Float32Array, string>();
+  private readonly names: BlockNames;
 
   /** @param store shared by runners that may use the same blocks; the caller clears it */
   constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store = new BlockStore(base)) {
     this.base = base;
     this.store = store;
     this.vectorsOf = vectorsOf;
+    this.names = new BlockNames(vectorsOf);
     this.options = options;
   }
 
@@ -250,7 +251,7 @@ export class Runner {
     const length = roundLength(longest(layouts.map((l) => l.fresh.length)));
     const made = makeBatch(this.base.architecture, layouts, { batch: rows, length, past }, this.vectorsOf);
     past.forEach((_, b) => {
-      const keys = Array.from({ length: rows }, (_row, row) => this.blockKey(layouts[row] ?? first, b));
+      const keys = Array.from({ length: rows }, (_row, row) => this.names.of(layouts[row] ?? first, b));
       for (let l = 0; l < this.base.architecture.layers; l++) {
         for (const part of ["key", "value"] as const) {
           made.feeds[`past.${b}.${part}.${l}`] = { stack: keys.map((key) => residentName(key, part, l)) };
@@ -265,8 +266,8 @@ export class Runner {
     const missing = { span: new Map<string, Layout>(), text: new Map<string, Layout>() };
     for (const layout of layouts) {
       layout.past.forEach((block, b) => {
-        const key = this.blockKey(layout, b);
-        if (!this.store.has(key)) missing[block.kind].set(key, this.blockLayout(layout, b));
+        const key = this.names.of(layout, b);
+        if (!this.store.has(key)) missing[block.kind].set(key, blockLayout(layout, b));
       });
     }
     for (const kind of ["span", "text"] as const) {
@@ -295,58 +296,6 @@ export class Runner {
     keys.forEach((key, i) => {
       this.store.add(key, lengths[i] as number);
     });
-  }
-
-  /** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
-  private blockLayout(layout: Layout, b: number): Layout {
-    const block = layout.past[b] as Block;
-    if (block.kind === "text")
-      return { query: layout.query, past: layout.past.slice(0, b), fresh: block.positions };
-    const { prompt } = layout.query;
-    const [start, end] = [block.origin, block.origin + block.positions.length];
-    const alone = {
-      ...prompt,
-      ids: prompt.ids.slice(start, end),
-      slots: prompt.slots
-        .filter((s) => s.position >= start && s.position < end)
-        .map((s) => ({ ...s, position: s.position - start })),
-      spans: [],
-    };
-    return layOut({ prompt: alone, isolate: false, cut: 0 }, "none");
-  }
-
-  /** Names a block by all that its keys and values depend on. */
-  private blockKey(layout: Layout, b: number): string {
-    const block = layout.past[b] as Block;
-    const { prompt } = layout.query;
-    const hash = createHash("sha256");
-    const last = block.positions[block.positions.length - 1] as number;
-    const inBlock = (p: number) => p >= (block.positions[0] as number) && p <= last;
-    const reach =
-      block.kind === "text" ? prompt.ids.subarray(0, last + 1) : prompt.ids.subarray(block.origin, last + 1);
-    hash.update(`${block.kind} `).update(new Uint8Array(reach.buffer, reach.byteOffset, reach.byteLength));
-    if (block.kind === "text") {
-      hash.update(
-        new Uint8Array(block.positions.buffer, block.positions.byteOffset, block.positions.byteLength),
-      );
-    }
-    for (const s of prompt.slots) {
-      if (block.kind === "text" ? s.position <= last : inBlock(s.position)) {
-        hash.update(` ${s.position - block.origin} ${this.digest(this.vectorsOf(s.tag))}`);
-      }
-    }
-    return hash.digest("base64url").slice(0, 24);
-  }
-
-  /** Vectors that stand in a stored block are frozen, so their digest is taken once. */
-  private digest(vectors: Float32Array): string {
-    let known = this.digests.get(vectors);
-    if (!known) {
-      const bytes = new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength);
-      known = createHash("sha256").update(bytes).digest("base64url");
-      this.digests.set(vectors, known);
-    }
-    return known;
   }
 
   private addSlotGradients(

@@ -6,6 +6,7 @@
  * where the span's rows of keys and values stand at the span's slots; keys are rotated back by the span's offset
  * (in f64) before they are compared across offsets.
  */
+import { BlockNames } from "../../src/batch/blocks.ts";
 import { makeBatch } from "../../src/batch/feeds.ts";
 import { layOut, type Query } from "../../src/batch/layout.ts";
 import { Runner } from "../../src/batch/runner.ts";
@@ -136,8 +137,10 @@ class Measurement {
     this.size = size;
   }
 
+  private readonly vectorsOf = (tag: string): Float32Array => this.vectors.get(tag) as Float32Array;
+
   private runner(reuse: "spans" | "none"): Runner {
-    return new Runner(this.base, (tag) => this.vectors.get(tag) as Float32Array, { reuse, tokens: 1024 });
+    return new Runner(this.base, this.vectorsOf, { reuse, tokens: 1024 });
   }
 
   async states(reuse: "spans" | "none", uses: readonly Placed[]): Promise<Float32Array> {
@@ -155,8 +158,7 @@ class Measurement {
     await runner.hidden(queries, readout);
     const layout = layOut(wanted.query, "spans");
     const block = layout.past.findIndex((b) => b.origin === wanted.start);
-    // biome-ignore lint/complexity/useLiteralKeys: private, and the only way to name what is stored
-    const key = runner["blockKey"](layout, block);
+    const key = new BlockNames(this.vectorsOf).of(layout, block);
     const { kvHeads, headDim, layers } = this.base.architecture;
     const g = new Graph();
     g.output("y", g.input("x", "f32", [1, kvHeads, this.size, headDim]));

@@ -1,0 +1,59 @@
+/** Blocks of stored keys and values: what they are called and how they are computed. */
+import { createHash } from "node:crypto";
+import type { VectorsOf } from "./feeds.ts";
+import { type Block, type Layout, layOut } from "./layout.ts";
+
+/** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
+export function blockLayout(layout: Layout, b: number): Layout {
+  const block = layout.past[b] as Block;
+  if (block.kind === "text")
+    return { query: layout.query, past: layout.past.slice(0, b), fresh: block.positions };
+  const { prompt } = layout.query;
+  const [start, end] = [block.origin, block.origin + block.positions.length];
+  const alone = {
+    ...prompt,
+    ids: prompt.ids.slice(start, end),
+    slots: prompt.slots
+      .filter((s) => s.position >= start && s.position < end)
+      .map((s) => ({ ...s, position: s.position - start })),
+    spans: [],
+  };
+  return layOut({ prompt: alone, isolate: false, cut: 0 }, "none");
+}
+
+const bytesOf = (a: Int32Array | Float32Array): Uint8Array =>
+  new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
+
+/** Names blocks by all that their keys and values depend on: tokens, positions and vectors that they can see. */
+export class BlockNames {
+  private readonly vectorsOf: VectorsOf;
+  private readonly digests = new Map<Float32Array, string>();
+
+  constructor(vectorsOf: VectorsOf) {
+    this.vectorsOf = vectorsOf;
+  }
+
+  of(layout: Layout, b: number): string {
+    const { kind, origin, positions } = layout.past[b] as Block;
+    const { ids, slots } = layout.query.prompt;
+    const end = (positions[positions.length - 1] as number) + 1;
+    const begin = kind === "text" ? 0 : origin;
+    const hash = createHash("sha256")
+      .update(`${kind} `)
+      .update(bytesOf(ids.subarray(begin, end)));
+    if (kind === "text") hash.update(bytesOf(positions));
+    for (const { tag, position } of slots) {
+      if (position >= begin && position < end)
+        hash.update(` ${position - origin} ${this.digest(this.vectorsOf(tag))}`);
+    }
+    return hash.digest("base64url").slice(0, 24);
+  }
+
+  /** Vectors that stand in a stored block are frozen, so their digest is taken once. */
+  private digest(vectors: Float32Array): string {
+    const known =
+      this.digests.get(vectors) ?? createHash("sha256").update(bytesOf(vectors)).digest("base64url");
+    this.digests.set(vectors, known);
+    return known;
+  }
+}

@@ -5,7 +5,8 @@
  * so errors count less their mean while the tag trains, and between solutions the bias follows the residuals.
  */
 import type { HeadValues } from "../batch/runner.ts";
-import { moments, type Ridge, solveRidge } from "../evaluate/ridge.ts";
+import { type Ridge, solveRidge } from "../evaluate/ridge.ts";
+import { RunningMoments } from "../evaluate/running-moments.ts";
 
 /** What a step says of its head examples. */
 export interface HeadObservation {
@@ -31,40 +32,49 @@ export class WindowedRidge {
   private readonly options: WindowOptions;
   private readonly hidden: Float32Array;
   private readonly targets: Float64Array;
-  private filled = 0;
-  private next = 0;
+  private readonly width: number;
+  private readonly sums: RunningMoments;
+  private seen = 0;
   private steps = 0;
 
   constructor(head: HeadValues, options: WindowOptions) {
     this.head = head;
     this.options = options;
+    this.width = head.weight.length / head.outputs;
     this.hidden = new Float32Array(options.rows * this.width);
     this.targets = new Float64Array(options.rows * head.outputs);
-  }
-
-  private get width(): number {
-    return this.head.weight.length / this.head.outputs;
+    this.sums = new RunningMoments(this.width, head.outputs);
   }
 
   /** Takes a step's examples into the window and moves the head in place. */
   observe({ hidden, targets, predictions }: HeadObservation): void {
+    const { width } = this;
     const { outputs } = this.head;
     for (let i = 0; i * outputs < targets.length; i++) {
-      this.hidden.set(hidden.subarray(i * this.width, (i + 1) * this.width), this.next * this.width);
-      this.targets.set(targets.subarray(i * outputs, (i + 1) * outputs), this.next * outputs);
-      this.next = (this.next + 1) % this.options.rows;
-      this.filled = Math.min(this.filled + 1, this.options.rows);
+      const x = hidden.subarray(i * width, (i + 1) * width);
+      this.push(x, targets.subarray(i * outputs, (i + 1) * outputs));
     }
     this.steps++;
     if (this.steps % this.options.every === 0) this.solve();
     else this.followResiduals(targets, predictions);
   }
 
+  /** The latest example takes the place of the oldest. */
+  private push(hidden: Float32Array, targets: Float32Array): void {
+    const { outputs } = this.head;
+    const place = this.seen % this.options.rows;
+    const x = this.hidden.subarray(place * this.width, (place + 1) * this.width);
+    const y = this.targets.subarray(place * outputs, (place + 1) * outputs);
+    if (this.seen >= this.options.rows) this.sums.remove(x, y);
+    x.set(hidden);
+    y.set(targets);
+    this.sums.add(x, y);
+    this.seen++;
+  }
+
   private solve(): void {
-    const x = this.hidden.subarray(0, this.filled * this.width);
-    const y = this.targets.subarray(0, this.filled * this.head.outputs);
-    const sums = moments(x, this.filled, this.width, y);
-    setHead(this.head, solveRidge(sums, this.options.shrink * this.filled, { standardise: true }));
+    const sums = this.sums.moments();
+    setHead(this.head, solveRidge(sums, this.options.shrink * sums.rows, { standardise: true }));
   }
 
   private followResiduals(targets: Float32Array, predictions: Float32Array): void {

@@ -34,6 +34,7 @@ export class Runtime {
   private readonly weights = new Map<string, Resident>();
   private readonly residents = new Map<string, Resident>();
   private readonly programs = new Map<number, Compiled>();
+  private readonly scratch: Float32Array[] = [];
 
   private constructor(options: EngineOptions) {
     this.options = options;
@@ -78,7 +79,11 @@ export class Runtime {
   ): Promise<{ outputs: Record<string, HostArray>; seconds: number }> {
     const compiled = this.programs.get(program) as Compiled;
     const fed: Record<string, ort.Tensor> = { ...compiled.weights };
-    for (const p of compiled.inputs.values()) fed[p.name] = tensor(p, this.assemble(p, feeds[p.name]));
+    let stacks = 0;
+    for (const p of compiled.inputs.values()) {
+      const feed = feeds[p.name];
+      fed[p.name] = tensor(p, isStack(feed) ? this.stackRows(p, feed.stack, stacks++) : checked(p, feed));
+    }
     const fetches: Record<string, ort.Tensor> = {};
     const buffers: Record<string, HostArray> = {};
     for (const p of compiled.outputs) {
@@ -119,6 +124,7 @@ export class Runtime {
     this.programs.clear();
     this.weights.clear();
     this.residents.clear();
+    this.scratch.length = 0;
   }
 
   private sessionOptions(program: number): ort.InferenceSession.SessionOptions {
@@ -157,36 +163,33 @@ export class Runtime {
     return held.data;
   }
 
-  private assemble(p: PortSpec, feed: Feed | undefined): HostArray {
-    if (feed === undefined) throw new Error(`input ${p.name} was not fed`);
-    if (!("stack" in feed)) {
-      if (!(feed instanceof arrayType[p.dtype])) {
-        throw new Error(`input ${p.name} takes ${p.dtype}, not a ${(feed as object).constructor.name}`);
-      }
-      if (feed.length !== count(p.shape)) {
-        throw new Error(`input ${p.name} takes [${p.shape}] (${count(p.shape)} numbers), not ${feed.length}`);
-      }
-      return feed;
-    }
-    return this.stackRows(p, feed.stack);
-  }
-
-  private stackRows(p: PortSpec, names: readonly (string | null)[]): Float32Array {
+  /** Rows of kept tensors, zero-padded, in the scratch buffer of this place among a run's stacks. */
+  private stackRows(p: PortSpec, names: readonly (string | null)[], place: number): Float32Array {
     const [rows, ...rest] = p.shape as [number, ...number[]];
     const [size, width] = rest.slice(-2) as [number, number];
     const rowLength = count(rest);
-    const out = new Float32Array(rows * rowLength);
-    names.forEach((name, row) => {
-      if (name === null) return;
-      const held = this.residents.get(name);
-      if (!held) throw new Error(`nothing is kept under ${name}`);
-      const length = held.shape.at(-2) as number;
+    const out = this.scratchOf(place, rows * rowLength);
+    for (let row = 0; row < rows; row++) {
+      const name = names[row] ?? null;
+      const held = name === null ? null : this.residents.get(name);
+      if (held === undefined) throw new Error(`nothing is kept under ${name}`);
+      const length = held ? (held.shape.at(-2) as number) : 0;
       for (let part = 0; part < rowLength / (size * width); part++) {
-        const from = held.data.subarray(part * length * width, (part + 1) * length * width);
-        out.set(from, row * rowLength + part * size * width);
+        const at = row * rowLength + part * size * width;
+        if (held) out.set(held.data.subarray(part * length * width, (part + 1) * length * width), at);
+        out.fill(0, at + length * width, at + size * width);
       }
-    });
+    }
     return out;
+  }
+
+  /** Runs follow one another, so their stacks may use the same memory; fresh pages each time cost more than the copy. */
+  private scratchOf(place: number, length: number): Float32Array {
+    const buffer = this.scratch[place];
+    if (buffer && buffer.length >= length) return buffer.subarray(0, length);
+    const grown = new Float32Array(length);
+    this.scratch[place] = grown;
+    return grown;
   }
 
   private keepRows(p: PortSpec, data: Float32Array, { names, lengths }: Keep): void {
@@ -205,6 +208,20 @@ export class Runtime {
       this.residents.set(name, { data: cut, shape: [...rest.slice(0, -2), length, width] });
     });
   }
+}
+
+const isStack = (feed: Feed | undefined): feed is Extract<Feed, { stack: unknown }> =>
+  feed !== undefined && "stack" in feed;
+
+function checked(p: PortSpec, feed: HostArray | undefined): HostArray {
+  if (feed === undefined) throw new Error(`input ${p.name} was not fed`);
+  if (!(feed instanceof arrayType[p.dtype])) {
+    throw new Error(`input ${p.name} takes ${p.dtype}, not a ${(feed as object).constructor.name}`);
+  }
+  if (feed.length !== count(p.shape)) {
+    throw new Error(`input ${p.name} takes [${p.shape}] (${count(p.shape)} numbers), not ${feed.length}`);
+  }
+  return feed;
 }
 
 async function probeWebGpu(): Promise<void> {

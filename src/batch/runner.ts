@@ -16,6 +16,11 @@ export interface RunnerOptions {
   readonly reuse: Reuse;
   /** New tokens of one run of the engine. */
   readonly tokens: number;
+  /**
+   * Stored blocks are computed in shapes that depend on nothing but the block, at the price of padding: then
+   * their bits do not depend on what else was computed in the same run, and a resumed training has the same.
+   */
+  readonly fixedShapes?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -241,6 +246,23 @@ export class Runner {
     return groups;
   }
 
+  /** Layouts of exactly one shape each, in programs of always the same number of rows. */
+  private groupByShape(layouts: readonly Layout[]): { indices: number[]; rows: number }[] {
+    const shapes = new Map<string, number[]>();
+    layouts.forEach(({ fresh, past }, i) => {
+      const shape = [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
+      shapes.set(shape, [...(shapes.get(shape) ?? []), i]);
+    });
+    return [...shapes.values()].flatMap((members) => {
+      const length = roundLength((layouts[members[0] as number] as Layout).fresh.length);
+      const rows = fullRows(length, this.options.tokens, Number.MAX_SAFE_INTEGER);
+      return Array.from({ length: Math.ceil(members.length / rows) }, (_, k) => ({
+        indices: members.slice(k * rows, (k + 1) * rows),
+        rows,
+      }));
+    });
+  }
+
   /** @param rows of the program; at least one per layout */
   private makeBatch(layouts: readonly Layout[], rows: number): Batch {
     const longest = (sizes: number[]) => Math.max(...sizes);
@@ -273,7 +295,9 @@ export class Runner {
     for (const kind of ["span", "text"] as const) {
       const keys = [...missing[kind].keys()];
       const toRun = [...missing[kind].values()];
-      for (const { indices, rows } of this.group(toRun)) {
+      for (const { indices, rows } of this.options.fixedShapes
+        ? this.groupByShape(toRun)
+        : this.group(toRun)) {
         await this.keepBlocks(
           indices.map((i) => toRun[i] as Layout),
           indices.map((i) => keys[i] as string),

@@ -96,6 +96,7 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
       .option("-o, --out <folder>", "run folder (default: runs/<name of the study>)")
       .option("-s, --seed <numbers...>", "seeds instead of the study's", wholeNumbers)
       .option("--no-reuse", "run every prompt whole instead of storing what stays the same")
+      .option("--checkpoint <seconds>", "time between checkpoints (default: 30)", seconds)
       .option("--dry-run", "print the plan and stop"),
   );
 
@@ -248,6 +249,11 @@ function sentence(text: string): string {
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
   return Number(text);
+}
+
+function seconds(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`${text} is not a number of seconds.`);
 }
 
 function wholeNumbers(text: string, before: number[] | undefined): number[] {

@@ -16,8 +16,12 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
         rate = new Rate();
         validation = "";
         progress.note(
-          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.steps} steps, stores ${stored(event.reuse)}`,
+          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.from ? `goes on from step ${event.from} of ` : ""}${event.steps} steps, stores ${stored(event.reuse)}`,
         );
+        break;
+      case "stage-kept":
+        begun++;
+        progress.note(`[${begun}/${stages}] ${stage}, seed ${seed}: was done before`);
         break;
       case "step": {
         const perSecond = rate.mark(event.step);

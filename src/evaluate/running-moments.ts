@@ -3,6 +3,7 @@
  * rows only. Sums are of differences from the first row, in float64, so that they stay exact enough for as long
  * as rows come and go.
  */
+import { type Arrays, takeArray } from "../arrays.ts";
 import type { Moments } from "./ridge.ts";
 
 export class RunningMoments {
@@ -13,7 +14,9 @@ export class RunningMoments {
   /** Sums of products; only i <= j. */
   private readonly gram: Float64Array;
   private readonly cross: Float64Array;
-  private origin: { x: Float64Array; y: Float64Array } | null = null;
+  /** The first row; zero before there is one. */
+  private readonly origin: { readonly x: Float64Array; readonly y: Float64Array };
+  private begun = false;
   private rows = 0;
 
   constructor(features: number, outputs: number) {
@@ -23,10 +26,33 @@ export class RunningMoments {
     this.ySum = new Float64Array(outputs);
     this.gram = new Float64Array(features * features);
     this.cross = new Float64Array(features * outputs);
+    this.origin = { x: new Float64Array(features), y: new Float64Array(outputs) };
+  }
+
+  /** All sums as they are; sums that were made again from the rows would differ in their last bits. */
+  state(): Arrays {
+    const counts = Float64Array.of(this.rows, Number(this.begun));
+    return new Map([["counts", counts], ...this.sums().map(([n, a]) => [n, a.slice()] as const)]);
+  }
+
+  restore(state: Arrays): void {
+    const [rows, begun] = takeArray(state, "counts", 2);
+    this.rows = rows as number;
+    this.begun = begun === 1;
+    for (const [name, sums] of this.sums()) sums.set(takeArray(state, name, sums.length));
+  }
+
+  private sums(): [string, Float64Array][] {
+    const { xSum, ySum, gram, cross, origin } = this;
+    return Object.entries({ xSum, ySum, gram, cross, xOrigin: origin.x, yOrigin: origin.y });
   }
 
   add(x: Float32Array, y: Float64Array): void {
-    this.origin ??= { x: Float64Array.from(x), y: y.slice() };
+    if (!this.begun) {
+      this.origin.x.set(x);
+      this.origin.y.set(y);
+      this.begun = true;
+    }
     this.change(x, y, 1);
   }
 
@@ -37,7 +63,7 @@ export class RunningMoments {
 
   moments(): Moments {
     const { features: d, outputs: k, rows } = this;
-    const at = this.origin ?? { x: new Float64Array(d), y: new Float64Array(k) };
+    const { x: xOrigin, y: yOrigin } = this.origin;
     const xMean = this.xSum.map((s) => s / rows);
     const yMean = this.ySum.map((s) => s / rows);
     const gram = new Float64Array(d * d);
@@ -51,8 +77,8 @@ export class RunningMoments {
       rows,
       features: d,
       outputs: k,
-      xMean: xMean.map((m, i) => m + at.x[i]!),
-      yMean: yMean.map((m, c) => m + at.y[c]!),
+      xMean: xMean.map((m, i) => m + xOrigin[i]!),
+      yMean: yMean.map((m, c) => m + yOrigin[c]!),
       gram,
       cross,
     };
@@ -60,7 +86,6 @@ export class RunningMoments {
 
   private change(x: Float32Array, y: Float64Array, sign: 1 | -1): void {
     const { features: d, outputs: k, origin } = this;
-    if (!origin) return;
     const dx = origin.x.map((o, i) => x[i]! - o);
     const dy = origin.y.map((o, c) => y[c]! - o);
     for (let i = 0; i < d; i++) {

@@ -149,6 +149,8 @@ export function closedForm(
   });
   return {
     observe: (examples) => window.observe(examples),
+    state: () => window.state(),
+    restore: (state) => window.restore(state),
     validate: async () => (await fitHead(runner, data, spec.penalties, spec.validationRows)).validationLoss,
   };
 }

@@ -97,8 +97,11 @@ async function fromFile(file: string, name: string, spec: StudyTag, base: Base) 
       "Write kind and length as they are in the file.",
     );
   }
-  const { vectors, head, scaling, template, isolate, bos, outputs, provenance } = tag;
-  const usesTags = tag.usesTags.map((t) => t.name);
+  return valuesOf(tag);
+}
+
+/** What a live tag takes over from one that was stored. */
+function valuesOf({ vectors, head, scaling, template, isolate, bos, outputs, usesTags, provenance }: Tag) {
   return {
     vectors,
     head: head && { ...head, bias: head.bias ?? new Float32Array(head.outputs) },
@@ -107,9 +110,14 @@ async function fromFile(file: string, name: string, spec: StudyTag, base: Base) 
     isolate,
     bos,
     outputs,
-    usesTags,
+    usesTags: usesTags.map((t) => t.name),
     provenance,
   };
+}
+
+/** Puts stored tags of the same study in the place of live ones. */
+export function restoreTags(live: Map<string, LiveTag>, tags: readonly Tag[]): void {
+  for (const tag of tags) live.set(tag.name, { ...(live.get(tag.name) as LiveTag), ...valuesOf(tag) });
 }
 
 /** The tag as it is written to a file. */

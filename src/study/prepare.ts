@@ -140,7 +140,7 @@ export async function makeRunner(
   return new Runner(
     prepared.base,
     vectorsOf,
-    { reuse, tokens: study.tokensPerRun, signal: options.signal },
+    { reuse, tokens: study.tokensPerRun, fixedShapes: true, signal: options.signal },
     store,
   );
 }

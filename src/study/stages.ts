@@ -5,7 +5,13 @@ import { compilePrompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { targetLabels, textLabels } from "../train/labels.ts";
 import { meanTextLoss, type Task, type TextExample } from "../train/tasks.ts";
-import { type TrainEvent, type TrainOptions, type TrainResult, train } from "../train/trainer.ts";
+import {
+  type Continuation,
+  type TrainEvent,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "../train/trainer.ts";
 import { plainBaselines, probe } from "./baselines.ts";
 import { bitsPerCharacter, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
 import { closedForm, fitHead, HeadData, headTask, predictSide, type Scores } from "./function-stage.ts";
@@ -24,6 +30,7 @@ export interface StageRun {
   /** Baselines without a seed are computed for the first one only. */
   readonly first: boolean;
   readonly onEvent: (e: TrainEvent) => void;
+  readonly continuation: Continuation;
 }
 
 /** Metrics by method, for each task of the stage and each of its targets (null: text). */
@@ -86,6 +93,7 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
     options,
     onEvent,
     null,
+    run.continuation,
   );
   const after = await score();
   const scores = [];
@@ -136,6 +144,7 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
     options,
     onEvent,
     null,
+    run.continuation,
   );
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
@@ -170,6 +179,7 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
     options,
     onEvent,
     solve,
+    run.continuation,
   );
   if (fit === "ridge") {
     const last = await fitHead(runner, data, penalties);

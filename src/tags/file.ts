@@ -3,10 +3,9 @@
  * everything needed to use the tag safely later. Files are replaced whole or not at all, and a file is believed
  * only after every entry, size, number and the digest of it all have been checked.
  */
-import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename } from "node:path";
 import { TagllmError } from "../errors.ts";
+import { replaceFile } from "../replace-file.ts";
 import { quote } from "../suggest.ts";
 import {
   encodeSafetensors,
@@ -36,7 +35,13 @@ export async function saveTag(file: string, tag: Tag): Promise<void> {
     }),
     ...(tag.head?.bias && { "head.bias": { dtype: "F32", shape: [tag.head.outputs], data: tag.head.bias } }),
   };
-  await replaceFile(file, encodeSafetensors(tensors, encodeMetadata(tag)));
+  try {
+    await replaceFile(file, encodeSafetensors(tensors, encodeMetadata(tag)));
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const cure = "Check the path, its permissions and the free space.";
+    throw new TagllmError("tag/write", `${file} cannot be written (${reason}).`, cure, { cause });
+  }
 }
 
 /** Read a tag. Throws tag/missing, damaged, not-a-tag, version, metadata, name, tensors, dtype, shape, kind, not-finite. */
@@ -120,46 +125,4 @@ function checkFileName(name: string, file: string): void {
     `${file} is not called by the name of its tag, ${quote(name)}.`,
     `Call it ${quote(name + tagFileEnding)}.`,
   );
-}
-
-/** Temporary file beside it, flushed, renamed over it, folder flushed. */
-async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(resolve(file));
-  const temporary = join(folder, `.${basename(file)}.${randomUUID()}.tmp`);
-  try {
-    await mkdir(folder, { recursive: true });
-    try {
-      await writeFlushed(temporary, bytes);
-      await rename(temporary, file);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    await flushFolder(folder);
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const cure = "Check the path, its permissions and the free space.";
-    throw new TagllmError("tag/write", `${file} cannot be written (${reason}).`, cure, { cause });
-  }
-}
-
-async function writeFlushed(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, "wx");
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Makes a rename in it last through a power cut; Windows has no such call. */
-async function flushFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

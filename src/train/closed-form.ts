@@ -4,6 +4,7 @@
  * tag as it is (variable projection). A moving tag shifts all hidden states together, which the bias undoes;
  * so errors count less their mean while the tag trains, and between solutions the bias follows the residuals.
  */
+import { type Arrays, prefixed, takeArray, unprefixed } from "../arrays.ts";
 import type { HeadValues } from "../batch/runner.ts";
 import { type Ridge, solveRidge } from "../evaluate/ridge.ts";
 import { RunningMoments } from "../evaluate/running-moments.ts";
@@ -57,6 +58,25 @@ export class WindowedRidge {
     this.steps++;
     if (this.steps % this.options.every === 0) this.solve();
     else this.followResiduals(targets, predictions);
+  }
+
+  /** The window and its sums, to go on from later; the head is the caller's. */
+  state(): Arrays {
+    return new Map<string, Float32Array | Float64Array>([
+      ["counts", Float64Array.of(this.seen, this.steps)],
+      ["hidden", this.hidden.slice()],
+      ["targets", this.targets.slice()],
+      ...prefixed("sums.", this.sums.state()),
+    ]);
+  }
+
+  restore(state: Arrays): void {
+    const [seen, steps] = takeArray(state, "counts", 2);
+    this.seen = seen as number;
+    this.steps = steps as number;
+    this.hidden.set(takeArray(state, "hidden", this.hidden.length));
+    this.targets.set(takeArray(state, "targets", this.targets.length));
+    this.sums.restore(unprefixed("sums.", state));
   }
 
   /** The latest example takes the place of the oldest. */

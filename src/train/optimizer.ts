@@ -2,6 +2,7 @@
  * AdamW as PyTorch defines it (decoupled weight decay, bias-corrected moments), on a handful of small f32
  * arrays, with clipping of the global gradient norm. Moments are f32, arithmetic f64.
  */
+import { type Arrays, takeArray } from "../arrays.ts";
 
 export interface AdamOptions {
   readonly beta1: number;
@@ -32,6 +33,25 @@ export class AdamW {
     this.options = { ...adamDefaults, ...options };
     this.first = parameters.map((p) => new Float32Array(p.values.length));
     this.second = parameters.map((p) => new Float32Array(p.values.length));
+  }
+
+  /** Moments of every parameter and the number of steps, to go on from later. */
+  state(): Arrays {
+    return new Map<string, Float32Array | Float64Array>([
+      ["adam.steps", Float64Array.of(this.steps)],
+      ...this.parameters.flatMap(({ name }, i): [string, Float32Array][] => [
+        [`adam.first.${name}`, (this.first[i] as Float32Array).slice()],
+        [`adam.second.${name}`, (this.second[i] as Float32Array).slice()],
+      ]),
+    ]);
+  }
+
+  restore(state: Arrays): void {
+    this.steps = takeArray(state, "adam.steps", 1)[0] as number;
+    this.parameters.forEach(({ name, values }, i) => {
+      this.first[i]?.set(takeArray(state, `adam.first.${name}`, values.length));
+      this.second[i]?.set(takeArray(state, `adam.second.${name}`, values.length));
+    });
   }
 
   /** One update; `gradients[i]` belongs to parameter i. */

@@ -2,6 +2,7 @@
  * The loop: draws batches, takes optimizer steps, validates, and keeps what validated best. It owns no files;
  * what happens is told through events.
  */
+import { type Arrays, prefixed, takeArray, unprefixed } from "../arrays.ts";
 import type { HeadValues, Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import type { HeadObservation } from "./closed-form.ts";
@@ -37,11 +38,19 @@ export interface ClosedForm {
   observe(examples: HeadObservation): void;
   /** Validation loss of the tag with a head fitted for the purpose. */
   validate(): Promise<number>;
+  state(): Arrays;
+  restore(state: Arrays): void;
 }
 
 export interface Trained {
   readonly vectors: ReadonlyMap<string, Float32Array>;
   readonly head: HeadValues | null;
+}
+
+/** Loss and step of a validation. */
+export interface Validation {
+  readonly step: number;
+  readonly loss: number;
 }
 
 export type TrainEvent =
@@ -56,14 +65,36 @@ export type TrainEvent =
       readonly rowNorm: number;
       readonly seconds: number;
     }
-  | { readonly kind: "validation"; readonly step: number; readonly loss: number; readonly best: boolean };
+  | ({ readonly kind: "validation"; readonly best: boolean } & Validation);
 
 export interface TrainResult {
   /** Lowest validation loss and the step that reached it; the trained values are those of that step. */
-  readonly best: { readonly step: number; readonly loss: number };
+  readonly best: Validation;
   readonly firstLoss: number;
   readonly seconds: number;
 }
+
+/** Everything that the rest of a training depends on: with it, training goes on bit for bit as if never stopped. */
+export interface TrainState {
+  /** Steps that are done. */
+  readonly step: number;
+  readonly first: Validation;
+  readonly best: Validation;
+  /** The step that was validated last. */
+  readonly validated: number;
+  readonly seconds: number;
+  readonly arrays: Arrays;
+}
+
+/** Where a training begins, and who keeps its state. */
+export interface Continuation {
+  /** The state to go on from; null to begin. */
+  readonly from: TrainState | null;
+  /** Called after every step, and with `last` when training is interrupted; `state` copies it. */
+  keep(state: () => TrainState, last: boolean): Promise<void>;
+}
+
+export const fromTheStart: Continuation = { from: null, keep: async () => {} };
 
 /** Trains `trained` in place; afterwards it holds what validated best. */
 export async function train(
@@ -73,42 +104,106 @@ export async function train(
   options: TrainOptions,
   onEvent: (e: TrainEvent) => void,
   closedForm: ClosedForm | null,
+  continuation: Continuation = fromTheStart,
 ): Promise<TrainResult> {
-  const names = [...trained.vectors.keys()];
-  const optimizer = new AdamW(parametersOf(trained, options), { weightDecay: options.weightDecay });
-  const draw = batches(
-    tasks.reduce((n, t) => n + t.train.length, 0),
-    options.batch,
-    options.seed,
-  );
-  const locate = locator(tasks);
-  const began = performance.now();
-  const validate = () => (closedForm ? closedForm.validate() : validationLoss(runner, tasks, trained.head));
+  const training = new Training(runner, trained, tasks, options, onEvent, closedForm);
+  if (continuation.from) training.restore(continuation.from);
+  const state = () => training.state();
+  try {
+    for (;;) {
+      if (training.validationIsDue()) await training.validate();
+      if (training.ended) return training.finish();
+      requireGoOn(runner.options.signal);
+      await training.takeStep();
+      await continuation.keep(state, false);
+    }
+  } catch (error) {
+    if (runner.options.signal?.aborted && training.begun) await continuation.keep(state, true);
+    throw error;
+  }
+}
 
-  const firstLoss = await validate();
-  let best = { step: 0, loss: firstLoss };
-  let kept = copyOf(trained);
-  onEvent({ kind: "validation", step: 0, loss: firstLoss, best: true });
+class Training {
+  private readonly runner: Runner;
+  private readonly trained: Trained;
+  private readonly tasks: readonly Task[];
+  private readonly options: TrainOptions;
+  private readonly onEvent: (e: TrainEvent) => void;
+  private readonly closedForm: ClosedForm | null;
+  private readonly optimizer: AdamW;
+  private readonly draw: Generator<Int32Array>;
+  private readonly locate: (index: number) => { task: number; example: number };
+  private since = performance.now();
+  private seconds = 0;
+  private step = 0;
+  private validated = -1;
+  private first: Validation = { step: 0, loss: Number.NaN };
+  private best: Validation = this.first;
+  private kept: Trained;
 
-  for (let step = 0; step < options.steps; step++) {
+  constructor(
+    runner: Runner,
+    trained: Trained,
+    tasks: readonly Task[],
+    options: TrainOptions,
+    onEvent: (e: TrainEvent) => void,
+    closedForm: ClosedForm | null,
+  ) {
+    this.runner = runner;
+    this.trained = trained;
+    this.tasks = tasks;
+    this.options = options;
+    this.onEvent = onEvent;
+    this.closedForm = closedForm;
+    this.optimizer = new AdamW(parametersOf(trained, options), { weightDecay: options.weightDecay });
+    const examples = tasks.reduce((n, t) => n + t.train.length, 0);
+    this.draw = batches(examples, options.batch, options.seed);
+    this.locate = locator(tasks);
+    this.kept = copyOf(trained);
+  }
+
+  /** The first validation has been made. */
+  get begun(): boolean {
+    return this.validated >= 0;
+  }
+
+  get ended(): boolean {
+    return this.step === this.options.steps;
+  }
+
+  validationIsDue(): boolean {
+    return this.validated < this.step && (this.step % this.options.validateEvery === 0 || this.ended);
+  }
+
+  async validate(): Promise<void> {
+    const { runner, tasks, trained, closedForm, step } = this;
+    const loss = await (closedForm ? closedForm.validate() : validationLoss(runner, tasks, trained.head));
+    const better = !this.begun || loss < this.best.loss;
+    if (!this.begun) this.first = { step, loss };
+    if (better) {
+      this.best = { step, loss };
+      this.kept = copyOf(trained);
+    }
+    this.validated = step;
+    this.onEvent({ kind: "validation", step, loss, best: better });
+  }
+
+  async takeStep(): Promise<void> {
+    const { runner, tasks, trained, options, closedForm } = this;
     const from = performance.now();
-    const picks = Array.from(draw.next().value as Int32Array, locate);
-    const gradient = await stepGradient(
-      runner,
-      gatherStep(tasks, picks),
-      trained.head,
-      options.lambda,
-      closedForm !== null,
-    );
-    const learningRate = options.learningRate * cosineWithWarmup(step, options.steps, options.warmup);
-    const gradients = gradientsOf(gradient, names, trained, options);
+    const picks = Array.from(this.draw.next().value as Int32Array, this.locate);
+    const examples = gatherStep(tasks, picks);
+    const gradient = await stepGradient(runner, examples, trained.head, options.lambda, closedForm !== null);
+    const learningRate = options.learningRate * cosineWithWarmup(this.step, options.steps, options.warmup);
+    const gradients = gradientsOf(gradient, [...trained.vectors.keys()], trained, options);
     const gradientNorm = clipGradients(gradients, options.clip);
-    requireFinite(gradient.loss, gradientNorm, step);
-    optimizer.step(gradients, learningRate);
+    requireFinite(gradient.loss, gradientNorm, this.step);
+    this.optimizer.step(gradients, learningRate);
     if (closedForm && gradient.head) closedForm.observe(gradient.head);
-    onEvent({
+    this.step++;
+    this.onEvent({
       kind: "step",
-      step: step + 1,
+      step: this.step,
       loss: gradient.loss,
       domainLoss: gradient.domainLoss,
       gradientNorm,
@@ -116,18 +211,41 @@ export async function train(
       rowNorm: meanRowNorm(trained.vectors, runner.base.architecture.hiddenSize),
       seconds: (performance.now() - from) / 1000,
     });
-    if ((step + 1) % options.validateEvery === 0 || step + 1 === options.steps) {
-      const loss = await validate();
-      const better = loss < best.loss;
-      if (better) {
-        best = { step: step + 1, loss };
-        kept = copyOf(trained);
-      }
-      onEvent({ kind: "validation", step: step + 1, loss, best: better });
-    }
   }
-  restore(trained, kept);
-  return { best, firstLoss, seconds: (performance.now() - began) / 1000 };
+
+  /** Leaves what validated best in the trained values. */
+  finish(): TrainResult {
+    copyInto(this.trained, this.kept);
+    return { best: this.best, firstLoss: this.first.loss, seconds: this.elapsed() };
+  }
+
+  state(): TrainState {
+    const { step, first, best, validated } = this;
+    const arrays: Arrays = new Map([
+      ...prefixed("now.", arraysOf(this.trained)),
+      ...prefixed("best.", arraysOf(this.kept)),
+      ...prefixed("optimizer.", this.optimizer.state()),
+      ...(this.closedForm ? prefixed("head.", this.closedForm.state()) : []),
+    ]);
+    return { step, first, best, validated, seconds: this.elapsed(), arrays };
+  }
+
+  restore({ step, first, best, validated, seconds, arrays }: TrainState): void {
+    for (let i = 0; i < step; i++) this.draw.next();
+    this.step = step;
+    this.first = first;
+    this.best = best;
+    this.validated = validated;
+    this.seconds = seconds;
+    setArrays(this.trained, unprefixed("now.", arrays));
+    setArrays(this.kept, unprefixed("best.", arrays));
+    this.optimizer.restore(unprefixed("optimizer.", arrays));
+    this.closedForm?.restore(unprefixed("head.", arrays));
+  }
+
+  private elapsed(): number {
+    return this.seconds + (performance.now() - this.since) / 1000;
+  }
 }
 
 function parametersOf({ vectors, head }: Trained, { headRate }: TrainOptions): Parameter[] {
@@ -183,12 +301,20 @@ function copyOf({ vectors, head }: Trained): Trained {
   };
 }
 
-function restore(trained: Trained, kept: Trained): void {
-  for (const [name, values] of trained.vectors) values.set(kept.vectors.get(name) as Float32Array);
-  if (trained.head && kept.head) {
-    trained.head.weight.set(kept.head.weight);
-    trained.head.bias.set(kept.head.bias);
-  }
+const copyInto = (trained: Trained, from: Trained): void => setArrays(trained, arraysOf(from));
+
+/** Copies of all values by name. */
+function arraysOf(trained: Trained): Arrays {
+  return new Map(namedArrays(trained).map(([name, values]) => [name, values.slice()]));
+}
+
+function setArrays(trained: Trained, state: Arrays): void {
+  for (const [name, values] of namedArrays(trained)) values.set(takeArray(state, name, values.length));
+}
+
+function namedArrays({ vectors, head }: Trained): [string, Float32Array][] {
+  const tags = [...vectors].map(([name, values]): [string, Float32Array] => [`vectors.${name}`, values]);
+  return head ? [...tags, ["head.weight", head.weight], ["head.bias", head.bias]] : tags;
 }
 
 function meanRowNorm(vectors: ReadonlyMap<string, Float32Array>, width: number): number {
@@ -198,6 +324,11 @@ function meanRowNorm(vectors: ReadonlyMap<string, Float32Array>, width: number):
       sum += Math.hypot(...values.subarray(r, r + width));
   }
   return rows ? sum / rows : 0;
+}
+
+function requireGoOn(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new TagllmError("aborted", "The training was interrupted.", "Start it again to go on.");
 }
 
 function requireFinite(loss: number, gradientNorm: number, step: number): void {

@@ -92,6 +92,7 @@ test("domain, then a number: files, events, report, and predictions that repeat 
   assert.deepEqual((await readdir(out)).sort(), [
     "events.jsonl",
     "report.json",
+    "run.json",
     "seed-1",
     "study.resolved.json",
     "study.yaml",
@@ -221,11 +222,12 @@ test("two data sets under one function tag", async () => {
   );
 });
 
-test("a run folder that holds something is refused, and an abort stops between runs", async () => {
+test("the folder of something else is refused, and an abort stops between runs", async () => {
   const study = `${head}stages:${domainStage}`;
   const { out } = await run(study);
   const prepared = await prepareStudy(await loadStudy(join(folder, "run-0.yaml")), base);
-  await assert.rejects(runStudy(prepared, { out }), { code: "run/folder" });
+  await assert.rejects(runStudy(prepared, { out }), { code: "run/changed" });
+  await assert.rejects(runStudy(prepared, { out: folder }), { code: "run/folder" });
   const controller = new AbortController();
   const aborted = runStudy(prepared, {
     out: join(folder, "aborted"),

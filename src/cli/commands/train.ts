@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TagllmError } from "../../errors.ts";
 import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
 import { formatReport } from "../../study/report.ts";
-import { runStudy, type StudyEvent } from "../../study/run.ts";
+import { type RunOptions, runStudy, type StudyEvent } from "../../study/run.ts";
 import type { Io } from "../io.ts";
 import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
@@ -13,6 +13,8 @@ import { type Column, grouped, table } from "../table.ts";
 export interface TrainChoice extends StudyChoice {
   out?: string;
   reuse?: boolean;
+  /** Seconds between checkpoints. */
+  checkpoint?: number;
   dryRun?: boolean;
 }
 
@@ -21,7 +23,14 @@ export function train(io: Io, file: string, choice: TrainChoice): Promise<Result
   return withStudy(file, choice, io, async (prepared) => {
     const out = choice.out ?? join("runs", prepared.loaded.study.name);
     if (choice.dryRun) return planResult(prepared, out);
-    return runPrepared(io, prepared, { out, reuse: choice.reuse === false ? "none" : "auto", signal });
+    const reuse = choice.reuse === false ? "none" : "auto";
+    const { checkpoint: checkpointSeconds } = choice;
+    return runPrepared(io, prepared, {
+      out,
+      reuse,
+      signal,
+      ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+    });
   });
 }
 
@@ -29,29 +38,30 @@ export function train(io: Io, file: string, choice: TrainChoice): Promise<Result
 export async function runPrepared(
   io: Io,
   prepared: PreparedStudy,
-  options: { out: string; reuse: "auto" | "none"; signal: AbortSignal },
+  options: RunOptions & { signal: AbortSignal },
 ): Promise<Result> {
   const runs = prepared.stages.length * prepared.loaded.study.seeds.length;
   const show = runView(io.progress, runs);
   const done: string[] = [];
   const onEvent = (event: StudyEvent) => {
-    if (event.kind === "stage-end") done.push(`${event.stage} (seed ${event.seed})`);
+    if (event.kind === "stage-end" || event.kind === "stage-kept")
+      done.push(`${event.stage} (seed ${event.seed})`);
     show(event);
   };
   const report = await runStudy(prepared, { ...options, onEvent }).catch((error: unknown) => {
-    throw options.signal.aborted ? interrupted(options.out, done, error) : error;
+    throw isAborted(error) ? interrupted(options.out, done, error) : error;
   });
   io.progress.clear();
   const files = `Tags: ${join(options.out, "tags")}\nReport: ${join(options.out, "report.json")}`;
   return { text: `${formatReport(report)}\n${files}`, json: { out: options.out, report } };
 }
 
+const isAborted = (error: unknown) => error instanceof TagllmError && error.code === "aborted";
+
 function interrupted(out: string, done: readonly string[], cause: unknown): TagllmError {
-  const kept = done.length === 0 ? "no stage was finished" : `kept are the tags of ${done.join(", ")}`;
-  const problem = `The run in ${out} was stopped; ${kept}.`;
-  return new TagllmError("aborted", problem, "To run again, choose another --out or remove the folder.", {
-    cause,
-  });
+  const kept = done.length === 0 ? "" : ` Done: ${done.join(", ")}.`;
+  const problem = `The run in ${out} was stopped and saved.${kept}`;
+  return new TagllmError("aborted", problem, "The same command goes on from here.", { cause });
 }
 
 function planResult(prepared: PreparedStudy, out: string): Result {

@@ -39,8 +39,8 @@ export class RunFolder {
     if (before) requireSame(folder.path, before, now);
     await folder.lock();
     try {
-      if (before) await folder.removeUnfinished();
-      else {
+      await folder.removeUnfinished();
+      if (!before) {
         await folder.write("study.yaml", prepared.loaded.text);
         await folder.write("study.resolved.json", `${JSON.stringify(prepared.loaded.study, null, 2)}\n`);
         await folder.write(manifestName, `${JSON.stringify(now, null, 2)}\n`);

@@ -6,6 +6,16 @@ import { oracles } from "./2.4-oracles.ts";
 import { isolation } from "./2.5-isolation.ts";
 import { stepSpeed } from "./2.6-step-speed.ts";
 import { hostile } from "./2.7-hostile.ts";
+import { crashSafety } from "./3.2-crash-safety.ts";
 import type { Point } from "./point.ts";
 
-export const points: readonly Point[] = [realInput, demo, domainTags, oracles, isolation, stepSpeed, hostile];
+export const points: readonly Point[] = [
+  realInput,
+  demo,
+  domainTags,
+  oracles,
+  isolation,
+  stepSpeed,
+  hostile,
+  crashSafety,
+];

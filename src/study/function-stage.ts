@@ -13,6 +13,16 @@ import type { StudyStage } from "./schema.ts";
 import type { Side } from "./sources.ts";
 import { type PreparedTask, queryOf, standardise, type TaskRow } from "./tasks.ts";
 
+/** What was predicted for a row of a table, in the target's own unit. */
+export interface RowPrediction {
+  /** 0-based data row of the file. */
+  readonly row: number;
+  readonly truth: number;
+  readonly predicted: number;
+  /** The data of the prompt. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 /** Metrics of one output, in its own unit. */
 export type Scores = Readonly<Record<string, Regression>>;
 
@@ -57,6 +67,24 @@ export class HeadData {
   /** Standardised targets, [n, outputs]. */
   targets(side: Side, limit = Number.POSITIVE_INFINITY): Float64Array {
     return Float64Array.from(this.examples[side].slice(0, limit).flatMap((e) => e.target));
+  }
+
+  /** Truth and prediction of every row of a side, per task and output, in the targets' units. */
+  rows(side: Side, predictions: ArrayLike<number>): RowPrediction[][][] {
+    let at = 0;
+    return this.tasks.map((task) => {
+      const begin = at;
+      at += task.rows[side].length;
+      return task.targets.map((_, k) => {
+        const { mean, scale } = this.scaling[k] as Scaling;
+        return task.rows[side].map((row, i) => ({
+          row: row.rowNumber,
+          truth: row.numbers[k] as number,
+          predicted: mean + scale * (predictions[(begin + i) * task.targets.length + k] as number),
+          fields: Object.fromEntries(task.fields.map((field) => [field, row.fields[field] as string])),
+        }));
+      });
+    });
   }
 
   /** Metrics of standardised predictions [n, outputs] of a side, per task and output, in the targets' units. */

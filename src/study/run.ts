@@ -16,7 +16,7 @@ import { makeRunner, type PreparedStage, type PreparedStudy } from "./prepare.ts
 import type { Report } from "./report.ts";
 import { RunFolder } from "./run-folder.ts";
 import { makeReport, type SeedStage } from "./run-report.ts";
-import { readRecord, type StageRecord, writeRecord } from "./stage-record.ts";
+import { predictionsName, readRecord, type StageRecord, writeRecord } from "./stage-record.ts";
 import { runStage, type StageOutcome } from "./stages.ts";
 
 export type StudyEvent =
@@ -48,7 +48,8 @@ export interface RunOptions {
 
 /**
  * Trains all stages for all seeds and writes `run.json`, `study.yaml`, `study.resolved.json`, `events.jsonl`,
- * `seed-N/tags/*.safetensors`, `tags/*.safetensors` (of the seed that validated best) and `report.json`.
+ * `seed-N/tags/*.safetensors`, `tags/*.safetensors` (of the seed that validated best), `predictions.jsonl`
+ * (test rows) and `report.json`.
  * Called again for the same folder it goes on where it was stopped; a run that is done is only reported again.
  * @throws run/*, train/diverged, aborted and whatever reading and running throws
  */
@@ -209,6 +210,12 @@ class Run {
     const last = outcomes.get(prepared.stages.at(-1)?.stage.name ?? "") as SeedStage[];
     const best = last.reduce((a, b) => (b.outcome.training.best.loss < a.outcome.training.best.loss ? b : a));
     await this.publish(join(folder.path, `seed-${best.seed}`, "tags"), "tags");
+    const predictions = prepared.stages.flatMap(({ stage }) =>
+      (outcomes.get(stage.name) ?? []).map(({ seed }) =>
+        readFile(join(folder.stage(seed, stage.name), predictionsName)),
+      ),
+    );
+    await folder.write(predictionsName, Buffer.concat(await Promise.all(predictions)));
     const report = makeReport(prepared, outcomes, this.seconds);
     await folder.write("report.json", `${JSON.stringify(report, null, 2)}\n`);
     return report;

@@ -10,6 +10,8 @@ import type { RunFolder } from "./run-folder.ts";
 import type { StageOutcome, TaskScores } from "./stages.ts";
 
 const recordName = "outcome.json";
+/** A line for each test row: what was true and what the function tag said. */
+export const predictionsName = "predictions.jsonl";
 
 export interface StageRecord {
   readonly outcome: StageOutcome;
@@ -24,7 +26,7 @@ interface Stored {
   readonly learningRate: number;
   readonly seconds: number;
   readonly events: number;
-  readonly scores: readonly (Omit<TaskScores, "task"> & { readonly task: string })[];
+  readonly scores: readonly (Omit<TaskScores, "task" | "predictions"> & { readonly task: string })[];
 }
 
 export async function writeRecord(
@@ -35,12 +37,20 @@ export async function writeRecord(
   tags: readonly Tag[],
 ): Promise<void> {
   const { training, learningRate, scores } = outcome;
-  const named = scores.map((s) => ({ ...s, task: s.task.name }));
+  const named = scores.map(({ predictions: _, ...s }) => ({ ...s, task: s.task.name }));
   const stored: Stored = { training, learningRate, seconds, events, scores: named };
   await folder.commit(folder.stage(seed, stage), async (temporary) => {
     for (const tag of tags) await saveTag(join(temporary, tag.name + tagFileEnding), tag);
+    await writeFile(join(temporary, predictionsName), predictionLines(seed, stage, scores), { flush: true });
     await writeFile(join(temporary, recordName), JSON.stringify(stored, withAllNumbers, 2), { flush: true });
   });
+}
+
+function predictionLines(seed: number, stage: string, scores: readonly TaskScores[]): string {
+  const lines = scores.flatMap(({ task, target, predictions = [] }) =>
+    predictions.map((p) => JSON.stringify({ seed, stage, task: task.name, target, ...p })),
+  );
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** The record and the tags of a stage; null when the stage is not done. */

@@ -14,7 +14,15 @@ import {
 } from "../train/trainer.ts";
 import { plainBaselines, probe } from "./baselines.ts";
 import { bitsPerCharacter, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
-import { closedForm, fitHead, HeadData, headTask, predictSide, type Scores } from "./function-stage.ts";
+import {
+  closedForm,
+  fitHead,
+  HeadData,
+  headTask,
+  predictSide,
+  type RowPrediction,
+  type Scores,
+} from "./function-stage.ts";
 import type { Embeddings, LiveTag, LiveTags } from "./live.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
 import { type Metrics, toMetrics } from "./report.ts";
@@ -38,6 +46,8 @@ export interface TaskScores {
   readonly task: PreparedTask;
   readonly target: string | null;
   readonly methods: Record<string, Metrics>;
+  /** Of the trained function tag on the test side. */
+  readonly predictions?: readonly RowPrediction[];
 }
 
 export interface StageOutcome {
@@ -186,15 +196,18 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
     head.weight.set(last.head.weight);
     head.bias.set(last.head.bias);
   }
-  methods["function tag"] = data.scores("test", await predictSide(runner, data, "test", head));
+  const predicted = await predictSide(runner, data, "test", head);
+  methods["function tag"] = data.scores("test", predicted);
+  const predictions = data.rows("test", predicted);
 
   functionTag.head = head;
   functionTag.scaling = [...scaling];
   for (const task of stage.tasks) describeFunction(live, task);
   const scores = stage.tasks.flatMap((task, i) =>
-    task.targets.map((target) => ({
+    task.targets.map((target, k) => ({
       task,
       target,
+      predictions: predictions[i]?.[k] ?? [],
       methods: Object.fromEntries(
         Object.entries(methods).map(([name, byTask]) => [
           name,

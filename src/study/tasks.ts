@@ -43,6 +43,8 @@ export interface PreparedTask {
   readonly isolate: boolean;
   /** Tags of the template in order of appearance. */
   readonly tags: readonly string[];
+  /** Fields of the template in order of appearance. */
+  readonly fields: readonly string[];
   readonly compiler: PromptCompiler;
 }
 
@@ -77,8 +79,8 @@ export function prepareTask(
     });
   for (const t of targets) requireColumn(t, source, stage);
   const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });
-  const used = template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : []));
-  const { rows, dropped } = cleanRows(source, [...new Set(used)], kind === "number" ? targets : []);
+  const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
+  const { rows, dropped } = cleanRows(source, fields, kind === "number" ? targets : []);
   const task: PreparedTask = {
     name: `${stage.name}/${spec.data}`,
     kind,
@@ -90,6 +92,7 @@ export function prepareTask(
     functionTag,
     isolate,
     tags,
+    fields,
     compiler,
   };
   requireRows(task);

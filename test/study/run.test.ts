@@ -91,6 +91,7 @@ test("domain, then a number: files, events, report, and predictions that repeat 
 
   assert.deepEqual((await readdir(out)).sort(), [
     "events.jsonl",
+    "predictions.jsonl",
     "report.json",
     "run.json",
     "seed-1",
@@ -108,6 +109,14 @@ test("domain, then a number: files, events, report, and predictions that repeat 
     JSON.parse(JSON.stringify(events)),
   );
   assert.equal(events.filter((e) => e.kind === "step").length, 9);
+  const lines = (await readFile(join(out, "predictions.jsonl"), "utf8")).trim().split("\n");
+  const predicted = lines.map((line) => JSON.parse(line) as { truth: number; predicted: number });
+  const repeated = rmse(
+    Float64Array.from(predicted, (p) => p.truth),
+    Float64Array.from(predicted, (p) => p.predicted),
+  );
+  assert.equal(predicted.length, 20);
+  assert.equal(repeated, metric(report, "count", "oxygens", "function tag", "rmse"));
 
   const names = methodsOf(report, "count", "oxygens")
     .map((m) => m.method)

@@ -8,6 +8,7 @@ import { readFile, writeFile } from "node:fs/promises";
 /** From the top down. Beside them stand a few files (errors.ts and its kind) that import no folder. */
 export const folders = [
   "cli",
+  "learn",
   "study",
   "train",
   "batch",

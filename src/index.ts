@@ -8,6 +8,7 @@
  */
 export { readRows, type SourceSpec, type Table } from "./data/source.ts";
 export { type ErrorCode, errorCodes, TagllmError } from "./errors.ts";
+export { type LearnEvent, type Learned, type LearnOptions, learn } from "./learn/learn.ts";
 export { Base } from "./models/base.ts";
 export { defaultBase } from "./models/default-base.ts";
 export { supportedFamilies } from "./models/families.ts";

@@ -11,8 +11,8 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { TagllmError } from "../errors.ts";
+import { loadRdkit, type Rdkit } from "../rdkit.ts";
 import { cores, largeGroups, smallGroups } from "./building-blocks.ts";
-import { loadRdkit, type Rdkit } from "./rdkit.ts";
 
 const sideNames = ["train", "validation", "test"] as const;
 type Side = (typeof sideNames)[number];

@@ -2,6 +2,7 @@
 import type { Runner } from "../batch/runner.ts";
 import { additiveMeans, predictAdditive, predictMean } from "../evaluate/baselines.ts";
 import { characterCountRidge } from "../evaluate/features.ts";
+import { fingerprintRidge } from "./fingerprints.ts";
 import { type FittedHead, fitHead, HeadData, predictSide, type Scores } from "./function-stage.ts";
 import type { StudyStage } from "./schema.ts";
 import type { Side } from "./sources.ts";
@@ -11,13 +12,10 @@ import type { PreparedTask, TaskRow } from "./tasks.ts";
 const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000];
 
 /** Baselines that read no base: the same for every seed. Keys are the methods' names in reports. */
-export function plainBaselines(data: HeadData): Record<string, Scores[]> {
+export async function plainBaselines(data: HeadData): Promise<Record<string, Scores[]>> {
   const results: Record<string, Scores[]> = {
-    mean: data.scores(
-      "test",
-      perOutput(data, (train) => predictMean(train, data.side("test").length)),
-    ),
-    "character counts": data.scores("test", characterCounts(data)),
+    mean: data.scores("test", await perOutput(data, (train) => predictMean(train, data.side("test").length))),
+    "character counts": data.scores("test", await characterCounts(data)),
   };
   const effects = data.tasks[0]?.spec.effects;
   if (effects?.length === 2) {
@@ -25,10 +23,23 @@ export function plainBaselines(data: HeadData): Record<string, Scores[]> {
       a: column(data, side, effects[0] as string),
       b: column(data, side, effects[1] as string),
     });
-    const predicted = perOutput(data, (train) =>
+    const predicted = await perOutput(data, (train) =>
       predictAdditive(additiveMeans(keyed("train"), train), keyed("test")),
     );
     results["additive means"] = data.scores("test", predicted);
+  }
+  const molecules = data.tasks[0]?.spec.molecules;
+  if (molecules) {
+    const of = (side: Side) => rowsOf(data, side).map(({ row }) => molecules.map((m) => row.fields[m] ?? ""));
+    const predicted = await perOutput(data, (train, validation) =>
+      fingerprintRidge(
+        { molecules: of("train"), y: train },
+        { molecules: of("validation"), y: validation },
+        of("test"),
+        baselinePenalties,
+      ),
+    );
+    results.fingerprints = data.scores("test", predicted);
   }
   return results;
 }
@@ -45,7 +56,7 @@ export async function probe(
   return { fitted, scores: data.scores("test", await predictSide(runner, bare, "test", fitted.head)) };
 }
 
-function characterCounts(data: HeadData): ArrayLike<number> {
+function characterCounts(data: HeadData): Promise<ArrayLike<number>> {
   const texts = (side: Side) => rowsOf(data, side).map(({ task, row }) => fieldTexts(task, row));
   return perOutput(data, (train, validation) => {
     const fit = characterCountRidge(
@@ -71,13 +82,14 @@ function fieldTexts(task: PreparedTask, row: TaskRow): string[] {
 }
 
 /** Runs a predictor of one output for each output; results are interleaved as [n, outputs]. */
-function perOutput(
+async function perOutput(
   data: HeadData,
-  predict: (train: Float64Array, validation: Float64Array) => Float64Array,
-): Float64Array {
+  predict: (train: Float64Array, validation: Float64Array) => Float64Array | Promise<Float64Array>,
+): Promise<Float64Array> {
   const outputs = data.scaling.length;
   const of = (side: Side, k: number) => data.targets(side).filter((_, i) => i % outputs === k);
-  const columns = Array.from({ length: outputs }, (_, k) => predict(of("train", k), of("validation", k)));
+  const columns: Float64Array[] = [];
+  for (let k = 0; k < outputs; k++) columns.push(await predict(of("train", k), of("validation", k)));
   const rows = columns[0]?.length ?? 0;
   return Float64Array.from(
     { length: rows * outputs },

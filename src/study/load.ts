@@ -32,6 +32,11 @@ export async function loadStudy(file: string): Promise<LoadedStudy> {
       { cause },
     );
   });
+  return parseLoaded(text, path);
+}
+
+/** A study from its text, as if it stood in the file `path`. */
+export function parseLoaded(text: string, path: string): LoadedStudy {
   const study = parseStudy(text, path);
   return {
     study: { ...study, stages: orderStages(study, path) },

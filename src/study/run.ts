@@ -164,6 +164,7 @@ class Run {
       runner,
       seed,
       first: seed === prepared.loaded.study.seeds[0],
+      score: true,
       onEvent: (e) => this.emit({ ...e, stage: name, seed, steps }),
       continuation: this.continuation(name, seed, from),
     });

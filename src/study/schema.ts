@@ -94,6 +94,11 @@ const task = z.strictObject({
     .array(z.string())
     .optional()
     .describe("Fields whose additive means are a baseline (drug, protein)"),
+  molecules: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("Fields that hold SMILES: ridge on their Morgan fingerprints is a baseline"),
 });
 
 const stage = z.strictObject({
@@ -101,7 +106,12 @@ const stage = z.strictObject({
   after: z.array(name).optional().describe("Stages that must end first; default: the one above"),
   train: z.array(name).min(1).describe("Tags that this stage trains"),
   tasks: z.array(task).min(1),
-  steps: count.default(400),
+  steps: z
+    .number()
+    .int()
+    .min(0)
+    .default(400)
+    .describe("0: tags stay as they were initialised; a head is solved all the same"),
   batch: count.default(32).describe("Examples of one optimizer step"),
   rate: z
     .number()

@@ -37,6 +37,8 @@ export interface StageRun {
   readonly seed: number;
   /** Baselines without a seed are computed for the first one only. */
   readonly first: boolean;
+  /** false: numbers are trained and validated only, and no test row is read. */
+  readonly score: boolean;
   readonly onEvent: (e: TrainEvent) => void;
   readonly continuation: Continuation;
 }
@@ -172,14 +174,16 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
   const functionTag = live.get((stage.tasks[0] as PreparedTask).functionTag as string) as LiveTag;
   const scaling = functionTag.scaling ?? fitScaling(stage.tasks);
   const data = new HeadData(stage.tasks, scaling, trained);
-  const methods: Record<string, Scores[]> = run.first ? plainBaselines(data) : {};
+  const methods: Record<string, Scores[]> = run.first && run.score ? await plainBaselines(data) : {};
   const { penalties, fit } = stage.stage.head;
 
-  methods["linear probe"] = (await probe(runner, stage.stage, data)).scores;
-  const start = await fitHead(runner, data, penalties);
-  methods["untrained tag"] = data.scores("test", await predictSide(runner, data, "test", start.head));
+  if (run.score) {
+    methods["linear probe"] = (await probe(runner, stage.stage, data)).scores;
+    const start = await fitHead(runner, data, penalties);
+    methods["untrained tag"] = data.scores("test", await predictSide(runner, data, "test", start.head));
+  }
 
-  const head = functionTag.head ?? (await firstHead(run, data, start.head));
+  const head = functionTag.head ?? (await firstHead(run, data));
   const tasks = stage.tasks.map((task, i): Task => ({ ...headTask(data, i), ...enrichment(run, task) }));
   const solve = fit === "ridge" ? closedForm(runner, data, head, stage.stage) : null;
   const training = await train(
@@ -191,6 +195,7 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
     solve,
     run.continuation,
   );
+  if (!run.score) return { training, learningRate: options.learningRate, scores: [] };
   if (fit === "ridge") {
     const last = await fitHead(runner, data, penalties);
     head.weight.set(last.head.weight);
@@ -220,20 +225,19 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
 }
 
 /** The head that training starts from: a strongly shrunk solution, or the paper's unscaled mean embedding. */
-async function firstHead(
-  { stage, embeddings, runner }: StageRun,
-  data: HeadData,
-  solved: HeadValues,
-): Promise<HeadValues> {
+async function firstHead({ stage, embeddings, runner }: StageRun, data: HeadData): Promise<HeadValues> {
   const { fit, shrink, validationRows } = stage.stage.head;
   if (fit === "ridge") {
     const rows = Math.min(validationRows, data.side("train").length);
     return (await fitHead(runner, data, [shrink * rows], rows)).head;
   }
-  const weight = new Float32Array(solved.weight.length);
-  for (let o = 0; o < solved.outputs; o++)
-    weight.set(embeddings.stats.mean, o * embeddings.stats.mean.length);
-  return { outputs: solved.outputs, weight, bias: new Float32Array(solved.outputs) };
+  const outputs = data.scaling.length;
+  const { mean } = embeddings.stats;
+  const weight = Float32Array.from(
+    { length: outputs * mean.length },
+    (_, i) => mean[i % mean.length] as number,
+  );
+  return { outputs, weight, bias: new Float32Array(outputs) };
 }
 
 /** What the function tag's file must say of how it was trained. */

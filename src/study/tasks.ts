@@ -77,7 +77,8 @@ export function prepareTask(
       fields: source.table.columns,
       ...(target !== undefined && { target }),
     });
-  for (const t of targets) requireColumn(t, source, stage);
+  for (const t of [...targets, ...(spec.effects ?? []), ...(spec.molecules ?? [])])
+    requireColumn(t, source, stage);
   const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
   const { rows, dropped } = cleanRows(source, fields, kind === "number" ? targets : []);
@@ -148,8 +149,8 @@ function requireColumn(target: string, { name, table }: Source, stage: StudyStag
   if (table.columns.includes(target)) return;
   throw new TagllmError(
     "study/data",
-    `Stage ${quote(stage.name)}: the data ${quote(name)} has no column ${quote(target)} to predict; it has ${table.columns.map(quote).join(", ")}.`,
-    "Name the target as the column is called, or rename it under columns.",
+    `Stage ${quote(stage.name)}: the data ${quote(name)} has no column ${quote(target)}; it has ${table.columns.map(quote).join(", ")}.`,
+    "Name it as the column is called, or rename it under columns.",
   );
 }
 

@@ -23,7 +23,7 @@ function seenAndLeaked({ name, rows, seen, leaks }: Report["data"][number]): str
 
 function notLearned({ stage, seeds, tasks }: StageReport): string[] {
   const warnings = seeds
-    .filter((s) => s.bestStep === 0)
+    .filter((s) => s.bestStep === 0 && s.steps > 0)
     .map(
       (s) => `${stage}, seed ${s.seed}: no step improved validation; the tag is as it was before training.`,
     );

@@ -8,7 +8,7 @@ import { readRows } from "../../src/data/source.ts";
 import { splitRows } from "../../src/data/split.ts";
 import { cores, largeGroups, smallGroups } from "../../src/demo/building-blocks.ts";
 import { makeDemoData, tanimoto } from "../../src/demo/chemistry.ts";
-import { loadRdkit, type RdkitMolecule } from "../../src/demo/rdkit.ts";
+import { loadRdkit, type RdkitMolecule } from "../../src/rdkit.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tagllm-demo-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

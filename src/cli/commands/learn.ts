@@ -1,0 +1,171 @@
+/** `tagllm learn`: a table in; tags, a report and the studies that repeat it out. */
+import { basename, extname, join } from "node:path";
+import { readRows } from "../../data/source.ts";
+import { type ColumnView, proposal, viewColumns } from "../../learn/columns.ts";
+import { fieldOf, parseInput, type Recipe } from "../../learn/compose.ts";
+import { type LearnEvent, type Learned, learn } from "../../learn/learn.ts";
+import type { Trial } from "../../learn/search.ts";
+import { formatReport, type MethodResult, type Report } from "../../study/report.ts";
+import { beats } from "../../study/warnings.ts";
+import type { Io } from "../io.ts";
+import type { EngineChoice } from "../open-study.ts";
+import { type Result, UsageError } from "../result.ts";
+import { runView } from "../run-view.ts";
+import { type Column, grouped, table } from "../table.ts";
+
+export interface LearnChoice extends EngineChoice {
+  input?: string[];
+  target?: string;
+  out?: string;
+  base?: string;
+  tags?: string;
+  seeds?: number;
+  minutes?: number;
+}
+
+export async function learnTable(io: Io, file: string, choice: LearnChoice): Promise<Result> {
+  const { input, target, out, ...rest } = choice;
+  if (!input?.length || target === undefined) throw await proposed(file, choice, "learn");
+  const signal = io.signal();
+  const folder = out ?? join("runs", basename(file, extname(file)));
+  const learned = await learn({
+    ...rest,
+    data: file,
+    inputs: input.map(parseInput),
+    target,
+    out: folder,
+    signal,
+    onEvent: listener(io),
+  });
+  io.progress.clear();
+  const { report, choice: chosen, tag, tags, studies } = learned;
+  const text = [
+    formatReport(report).trimEnd(),
+    "",
+    ...(chosen.trials.length ? [trialTable(chosen.trials), ""] : []),
+    `Chosen: ${recipeText(chosen.recipe)}, because ${chosen.why}.`,
+    verdict(report),
+    "",
+    nextSteps(
+      learned,
+      input.map((i) => fieldOf(parseInput(i).column)),
+      file,
+    ),
+  ].join("\n");
+  return { text, json: { out: folder, tag, tags, studies, choice: chosen, report } };
+}
+
+/** Without input or target: what the table has, and what one would try. */
+export async function proposed(
+  file: string,
+  { input, target }: Pick<LearnChoice, "input" | "target">,
+  command: "learn" | "init",
+): Promise<UsageError> {
+  const columns = viewColumns(await readRows({ file }));
+  const guess = proposal(columns);
+  const words = [
+    `tagllm ${command} ${file}`,
+    input?.length ? input.map((i) => `--input ${i}`).join(" ") : `--input ${guess.input ?? "COLUMN"}:TAG`,
+    `--target ${target ?? guess.target ?? "COLUMN"}`,
+  ];
+  const missing = [...(input?.length ? [] : ["--input"]), ...(target === undefined ? ["--target"] : [])];
+  return new UsageError(
+    `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not given. ${file} has:\n\n${columnTable(columns)}\n`,
+    `Perhaps: ${words.join(" ")} (TAG is a name of your choice for what the column holds, such as SMILES).`,
+  );
+}
+
+function listener({ progress }: Io): (event: LearnEvent) => void {
+  let show: ReturnType<typeof runView> | null = null;
+  return (event) => {
+    switch (event.kind) {
+      case "table":
+        progress.note(`${grouped(event.rows)} rows, ${event.columns.length} columns`);
+        break;
+      case "domain-tag":
+        progress.note(`domain tag ${event.tag}: ${event.learned ? "learned" : "found"}, ${event.file}`);
+        break;
+      case "trial": {
+        const { recipe, best, untrained, seconds } = event.trial;
+        progress.note(
+          `trial ${event.done}: ${recipeText(recipe)}: validation loss ${best.toFixed(4)} (untrained ${untrained.toFixed(4)}), ${seconds.toFixed(0)} s`,
+        );
+        break;
+      }
+      case "choice":
+        progress.note(`chosen: ${recipeText(event.choice.recipe)}`);
+        show = null;
+        break;
+      case "run":
+        show ??= runView(progress, event.stages);
+        show(event.event);
+        break;
+    }
+  };
+}
+
+const recipeText = ({ length, rate, steps }: Recipe): string =>
+  steps === 0
+    ? `${counted(length, "vector")}, untrained`
+    : `${counted(length, "vector")}, rate ${rate}, ${steps} steps`;
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+function columnTable(columns: readonly ColumnView[]): string {
+  const right = (title: string): Column => ({ title, align: "right" });
+  return table(
+    [{ title: "column" }, { title: "holds" }, right("empty"), right("different"), { title: "for example" }],
+    columns.map((c) => [
+      c.name,
+      c.kind,
+      grouped(c.empty),
+      grouped(c.distinct),
+      c.example.length > 40 ? `${c.example.slice(0, 39)}…` : c.example,
+    ]),
+  );
+}
+
+function trialTable(trials: readonly Trial[]): string {
+  const right = (title: string): Column => ({ title, align: "right" });
+  return table(
+    [
+      right("vectors"),
+      right("rate"),
+      right("steps"),
+      right("validation loss"),
+      right("untrained"),
+      right("s"),
+    ],
+    trials.map(({ recipe, best, untrained, seconds }) => [
+      String(recipe.length),
+      String(recipe.rate),
+      String(recipe.steps),
+      best.toFixed(4),
+      untrained.toFixed(4),
+      seconds.toFixed(0),
+    ]),
+  );
+}
+
+/** How good it is, in one sentence, against the strongest of the others. */
+function verdict(report: Report): string {
+  const methods = report.stages.at(-1)?.tasks[0]?.methods ?? [];
+  const tag = methods.find((m) => m.method === "function tag") as MethodResult;
+  const others = methods.filter((m) => m !== tag);
+  const strongest = others.reduce((a, b) => ((b.mean.rmse as number) < (a.mean.rmse as number) ? b : a));
+  const numbers = `RMSE ${(tag.mean.rmse as number).toFixed(3)} against ${(strongest.mean.rmse as number).toFixed(3)}`;
+  if (beats(tag, strongest)) return `It beats the strongest baseline, ${strongest.method}: ${numbers}.`;
+  if (beats(strongest, tag))
+    return `It does not reach the strongest baseline, ${strongest.method}: ${numbers}.`;
+  return `It is level with the strongest baseline, ${strongest.method}: ${numbers}; the difference is within the spread of the seeds.`;
+}
+
+function nextSteps({ tag, tags, studies }: Learned, columns: readonly string[], file: string): string {
+  const fields = columns.map((c) => `--field "${c}=..."`).join(" ");
+  return [
+    `Use it:     tagllm predict --tag ${join(tags, `${tag}.safetensors`)} ${fields}`,
+    `            tagllm predict --tag ${join(tags, `${tag}.safetensors`)} --data ${file} --out predicted.csv`,
+    `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}`).join(" && ")}`,
+    "Better:     more rows; a longer search (--minutes 30); a larger base (--base FOLDER)",
+  ].join("\n");
+}

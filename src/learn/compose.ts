@@ -1,0 +1,166 @@
+/** From a table and a few words to the studies that learn it: one for the domain tags, one for the function tag. */
+import { basename, extname, relative } from "node:path";
+import { stringify } from "yaml";
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
+import type { ColumnView } from "./columns.ts";
+
+export interface Input {
+  /** Column of the table. */
+  readonly column: string;
+  /** The domain tag that says what the column holds. */
+  readonly tag: string;
+}
+
+/** How the function tag is trained; what a search chooses. */
+export interface Recipe {
+  /** Vectors of the tag. */
+  readonly length: number;
+  /** Learning rate over the root mean square of the embedding table. */
+  readonly rate: number;
+  /** 0: the tag stays as it was initialised, and only its head is solved. */
+  readonly steps: number;
+}
+
+export const defaultRecipe: Recipe = { length: 10, rate: 0.025, steps: 400 };
+
+export interface Plan {
+  readonly name: string;
+  /** Absolute path of the table. */
+  readonly file: string;
+  readonly inputs: readonly Input[];
+  readonly target: string;
+  readonly base: string | null;
+  readonly test: number;
+  readonly validation: number;
+  readonly splitSeed: number;
+  readonly seeds: readonly number[];
+  readonly domainSteps: number;
+  /** Fields that hold molecules, for the fingerprint baseline. */
+  readonly molecules: readonly string[];
+}
+
+/** A domain tag that is there already, as a study must describe it. */
+export interface TagFile {
+  readonly file: string;
+  readonly length: number;
+  readonly splitCharacters: boolean;
+  readonly isolate: boolean;
+}
+
+export type TagFiles = Readonly<Record<string, TagFile>>;
+
+/** `smiles:SMILES`, the last colon divides. Throws usage. */
+export function parseInput(text: string): Input {
+  const at = text.lastIndexOf(":");
+  const [column, tag] = [text.slice(0, at), text.slice(at + 1)];
+  if (at > 0 && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(tag)) return { column, tag };
+  throw new TagllmError(
+    "usage",
+    `The input ${quote(text)} does not say which tag its column gets.`,
+    'Write COLUMN:TAG, such as smiles:SMILES; a tag is a letter, then letters, digits, "_", "." or "-".',
+  );
+}
+
+/** A name that templates allow, made from a column's. */
+export const fieldOf = (column: string): string => {
+  const plain = column.replace(/[^A-Za-z0-9_]+/g, "_").replace(/^_+|_+$/g, "");
+  return /^[A-Za-z]/.test(plain) ? plain : `f_${plain}`;
+};
+
+/** The function tag's name: the target's, in capitals at each word. */
+export function functionTagOf(target: string, inputs: readonly Input[]): string {
+  const words = target.split(/[^A-Za-z0-9]+/).filter(Boolean);
+  const joined = words.map((w) => (w[0] as string).toUpperCase() + w.slice(1)).join("");
+  const name = (/^[A-Za-z]/.test(joined) ? joined : `Value${joined}`).slice(0, 60);
+  return inputs.some((i) => i.tag === name) ? `${name}Value` : name;
+}
+
+export const studyName = (file: string, target: string): string =>
+  `${fieldOf(basename(file, extname(file)))}-${fieldOf(target)}`.slice(0, 64);
+
+function dataOf(plan: Plan, folder: string): Record<string, unknown> {
+  const renamed = [...plan.inputs.map((i) => i.column), plan.target].filter((c) => fieldOf(c) !== c);
+  const columns = Object.fromEntries(renamed.map((column) => [fieldOf(column), column]));
+  return {
+    file: relative(folder, plan.file),
+    ...(renamed.length > 0 && { columns }),
+    split: {
+      by: { group: plan.inputs.map((i) => fieldOf(i.column)) },
+      test: plan.test,
+      validation: plan.validation,
+      seed: plan.splitSeed,
+    },
+  };
+}
+
+/** The study of the domain tags that `found` has not; null when it has all. `folder` is where it will stand. */
+export function domainStudy(plan: Plan, found: TagFiles, folder: string): string | null {
+  const missing = plan.inputs.filter((i, k) => !found[i.tag] && firstWith(plan.inputs, i.tag) === k);
+  if (missing.length === 0) return null;
+  return page("Learns what the inputs are, from the training rows alone.", {
+    name: `${plan.name}-domains`.slice(0, 64),
+    ...(plan.base !== null && { base: relative(folder, plan.base) || "." }),
+    seeds: [plan.seeds[0]],
+    data: { rows: dataOf(plan, folder) },
+    tags: Object.fromEntries(missing.map((i) => [i.tag, { kind: "domain" }])),
+    stages: missing.map((i) => ({
+      name: i.tag,
+      after: [],
+      train: [i.tag],
+      tasks: [{ data: "rows", template: `<${i.tag}> {${fieldOf(i.column)}}` }],
+      steps: plan.domainSteps,
+      batch: 16,
+    })),
+  });
+}
+
+const firstWith = (inputs: readonly Input[], tag: string): number => inputs.findIndex((i) => i.tag === tag);
+
+/** The study of the function tag. */
+export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, folder: string): string {
+  const tag = functionTagOf(plan.target, plan.inputs);
+  const lines = plan.inputs.map((i) => `The ${fieldOf(i.column)} is <${i.tag}> {${fieldOf(i.column)}}. \n`);
+  return page("Learns the target from the inputs; domain tags stay as they are.", {
+    name: plan.name,
+    ...(plan.base !== null && { base: relative(folder, plan.base) || "." }),
+    seeds: plan.seeds,
+    data: { rows: dataOf(plan, folder) },
+    tags: {
+      ...Object.fromEntries(
+        plan.inputs.map((i) => {
+          const { file, ...facts } = domainTags[i.tag] as TagFile;
+          return [i.tag, { kind: "domain", ...facts, from: relative(folder, file) }];
+        }),
+      ),
+      [tag]: { kind: "function", answer: "number", length: recipe.length, init: { noise: 0.3 } },
+    },
+    stages: [
+      {
+        name: tag,
+        train: [tag],
+        tasks: [
+          {
+            data: "rows",
+            template: `${lines.join("")}The ${fieldOf(plan.target)} is <${tag}>`,
+            target: fieldOf(plan.target),
+            ...(plan.inputs.length === 2 && { effects: plan.inputs.map((i) => fieldOf(i.column)) }),
+            ...(plan.molecules.length > 0 && { molecules: plan.molecules.map(fieldOf) }),
+          },
+        ],
+        steps: recipe.steps,
+        rate: recipe.rate,
+      },
+    ],
+  });
+}
+
+const page = (about: string, study: Record<string, unknown>): string =>
+  `# ${about}\n# Every key is described in docs/studies.md; what is not said here has its default.\n${stringify(study, { lineWidth: 0 })}`;
+
+/** Columns that are read as molecules: their tag or their name says so. */
+export const moleculeColumns = (inputs: readonly Input[], views: readonly ColumnView[]): string[] =>
+  inputs
+    .filter((i) => /smiles|molecule|drug|compound|ligand/i.test(`${i.tag} ${i.column}`))
+    .map((i) => i.column)
+    .filter((column) => views.some((v) => v.name === column && v.kind === "text"));

@@ -1,0 +1,238 @@
+/**
+ * The whole protocol from a table: domain tags found or learned, a recipe searched on validation rows, the
+ * function tag trained for several seeds and compared with its baselines. It leaves the studies that repeat it.
+ */
+import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { readRows } from "../data/source.ts";
+import { TagllmError } from "../errors.ts";
+import { Base } from "../models/base.ts";
+import { defaultBase } from "../models/default-base.ts";
+import { replaceFile } from "../replace-file.ts";
+import { differences } from "../study/differences.ts";
+import { type LoadedStudy, loadStudy, parseLoaded } from "../study/load.ts";
+import { prepareStudy } from "../study/prepare.ts";
+import type { Report } from "../study/report.ts";
+import { type RunOptions, runStudy, type StudyEvent } from "../study/run.ts";
+import { requireBase } from "../tags/base.ts";
+import { loadTag, tagFileEnding } from "../tags/file.ts";
+import { type ColumnView, requireColumn, viewColumns } from "./columns.ts";
+import {
+  domainStudy,
+  functionStudy,
+  functionTagOf,
+  type Input,
+  moleculeColumns,
+  type Plan,
+  type Recipe,
+  studyName,
+  type TagFile,
+  type TagFiles,
+} from "./compose.ts";
+import { type Choice, search, type Trial } from "./search.ts";
+
+export interface LearnOptions {
+  /** The table: any format that studies read. */
+  readonly data: string;
+  readonly inputs: readonly Input[];
+  /** Column of numbers to predict. */
+  readonly target: string;
+  /** Folder for everything that is written. */
+  readonly out: string;
+  /** Checkpoint folder; default: the base that ships with tagllm. */
+  readonly base?: string;
+  /** Folder with domain tags that may be used instead of learning them. */
+  readonly tags?: string;
+  /** Number of seeds; default 3. */
+  readonly seeds?: number;
+  /** Minutes for all of it on this machine, roughly; default 5. */
+  readonly minutes?: number;
+  /** Shares of the rows; default 0.1 each. */
+  readonly test?: number;
+  readonly validation?: number;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: LearnEvent) => void;
+}
+
+export type LearnEvent =
+  | { kind: "table"; rows: number; columns: readonly ColumnView[] }
+  | { kind: "domain-tag"; tag: string; file: string; learned: boolean }
+  | { kind: "trial"; trial: Trial; done: number }
+  | { kind: "choice"; choice: Choice }
+  | { kind: "run"; event: StudyEvent; stages: number };
+
+export interface Learned {
+  readonly report: Report;
+  readonly choice: Choice;
+  /** Name of the function tag and the folder with it and its domain tags. */
+  readonly tag: string;
+  readonly tags: string;
+  /** The studies that repeat the result, in order. */
+  readonly studies: readonly string[];
+}
+
+/** Rows below which there is nothing to validate on. */
+const fewestRows = 50;
+const trialsName = "trials.json";
+
+/** @throws data/*, study/*, run/*, aborted */
+export async function learn(options: LearnOptions): Promise<Learned> {
+  const { out, plan } = await planOf(options);
+  const say = options.onEvent ?? (() => {});
+  const base = await Base.load(plan.base ?? defaultBase, {
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  try {
+    const began = performance.now();
+    const left = () => (options.minutes ?? 5) * 60 - (performance.now() - began) / 1000;
+    const run = (loaded: LoadedStudy, folder: string) => runIn(base, loaded, folder, options);
+    const earlier = await earlierChoice(out, plan);
+    const domainTags: Record<string, TagFile> = await findTags(options, plan, base, say);
+    const studies: string[] = [];
+    const domains = domainStudy(plan, domainTags, out);
+    if (domains !== null) {
+      const file = await writeStudy(out, "domains.yaml", domains);
+      studies.push(file);
+      const loaded = await loadStudy(file);
+      await run(loaded, join(out, "domains"));
+      for (const tag of Object.keys(loaded.study.tags)) {
+        domainTags[tag] = await tagFile(join(out, "domains", "tags", tag + tagFileEnding));
+        say({ kind: "domain-tag", tag, file: domainTags[tag].file, learned: true });
+      }
+    }
+    const file = join(out, "study.yaml");
+    const studyOf = (recipe: Recipe) => parseLoaded(functionStudy(plan, recipe, domainTags, out), file);
+    const choice =
+      earlier ??
+      (await search(base, studyOf, {
+        seconds: left() * 0.35,
+        trainingSeconds: (left() * 0.6) / plan.seeds.length,
+        seed: plan.seeds[0] as number,
+        signal: options.signal,
+        onTrial: (trial, done) => say({ kind: "trial", trial, done }),
+      }));
+    say({ kind: "choice", choice });
+    await replaceFile(join(out, trialsName), `${JSON.stringify({ plan, choice }, null, 2)}\n`);
+    studies.push(await writeStudy(out, "study.yaml", functionStudy(plan, choice.recipe, domainTags, out)));
+    const report = await run(await loadStudy(file), join(out, "run"));
+    const tags = await gatherTags(out, domainTags);
+    return { report, choice, tag: functionTagOf(plan.target, plan.inputs), tags, studies };
+  } finally {
+    await base.close();
+  }
+}
+
+/** What is to be learned, checked against the table before anything is loaded or written. */
+async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string }> {
+  const { data, inputs, target } = options;
+  const table = await readRows({ file: data });
+  const columns = viewColumns(table);
+  options.onEvent?.({ kind: "table", rows: table.rows.length, columns });
+  for (const { column } of inputs) requireColumn(columns, column, data);
+  const view = requireColumn(columns, target, data);
+  checkTarget(view, table.rows, data);
+  if (inputs.some((i) => i.column === target)) {
+    throw new TagllmError("usage", `${target} is an input and the target.`, "Name another target.");
+  }
+  if (table.rows.length < fewestRows) {
+    const problem = `${data} has ${table.rows.length} rows.`;
+    throw new TagllmError("study/data", problem, `Learning and testing take at least ${fewestRows}.`);
+  }
+  const out = resolve(options.out);
+  await mkdir(out, { recursive: true });
+  const plan: Plan = {
+    name: studyName(data, target),
+    file: resolve(data),
+    inputs,
+    target,
+    base: options.base === undefined ? null : resolve(options.base),
+    test: options.test ?? 0.1,
+    validation: options.validation ?? 0.1,
+    splitSeed: 0,
+    seeds: Array.from({ length: options.seeds ?? 3 }, (_, i) => i + 1),
+    domainSteps: 150,
+    molecules: moleculeColumns(inputs, columns),
+  };
+  return { plan, out };
+}
+
+function checkTarget(view: ColumnView, rows: readonly Record<string, string>[], data: string): void {
+  if (view.kind === "number") return;
+  const row = rows.findIndex((r) => r[view.name] !== "" && !Number.isFinite(Number(r[view.name])));
+  const found = row < 0 ? "is empty" : `is ${JSON.stringify(rows[row]?.[view.name])} in row ${row + 1}`;
+  throw new TagllmError(
+    "study/data",
+    `The target ${JSON.stringify(view.name)} of ${data} does not hold numbers: it ${found}.`,
+    "Name a column of numbers.",
+  );
+}
+
+/** Domain tags of the right names and base in the folder that was given. */
+async function findTags(
+  { tags }: LearnOptions,
+  plan: Plan,
+  base: Base,
+  say: (event: LearnEvent) => void,
+): Promise<Record<string, TagFile>> {
+  if (tags === undefined) return {};
+  const names = await readdir(tags).catch((cause) => {
+    throw new TagllmError("tag/missing", `There is no folder of tags ${tags}.`, "Check the path.", { cause });
+  });
+  const found: Record<string, TagFile> = {};
+  for (const { tag } of plan.inputs) {
+    if (!names.includes(tag + tagFileEnding) || found[tag]) continue;
+    const file = resolve(tags, tag + tagFileEnding);
+    requireBase(await loadTag(file), base.fingerprint);
+    found[tag] = await tagFile(file);
+    say({ kind: "domain-tag", tag, file, learned: false });
+  }
+  return found;
+}
+
+async function tagFile(file: string): Promise<TagFile> {
+  const { kind, length, splitCharacters, isolate } = await loadTag(file);
+  if (kind === "domain") return { file, length, splitCharacters, isolate };
+  throw new TagllmError("tag/kind", `${file} holds a function tag.`, "Give the input another tag name.");
+}
+
+/** What an earlier session of the same learning chose; the time that a search had does not come back. */
+async function earlierChoice(out: string, plan: Plan): Promise<Choice | null> {
+  const file = join(out, trialsName);
+  const text = await readFile(file, "utf8").catch(() => null);
+  if (text === null) return null;
+  const before = JSON.parse(text) as { plan: Plan; choice: Choice };
+  const changed = differences(before.plan, JSON.parse(JSON.stringify(plan)));
+  if (changed.length === 0) return before.choice;
+  const shown = changed.map((d) => `${d.key}: ${d.before} then, ${d.after} now`).join("; ");
+  const problem = `${out} holds something else that was learned (${shown}).`;
+  throw new TagllmError("run/changed", problem, "Choose another folder with --out.");
+}
+
+async function writeStudy(folder: string, name: string, text: string): Promise<string> {
+  const file = join(folder, name);
+  await replaceFile(file, text);
+  return file;
+}
+
+async function runIn(base: Base, loaded: LoadedStudy, out: string, options: LearnOptions): Promise<Report> {
+  const prepared = await prepareStudy(loaded, base);
+  const stages = prepared.stages.length * loaded.study.seeds.length;
+  const run: RunOptions = {
+    out,
+    ...(options.signal && { signal: options.signal }),
+    onEvent: (event) => options.onEvent?.({ kind: "run", event, stages }),
+  };
+  return runStudy(prepared, run);
+}
+
+/** All tags that a prediction needs, in one folder. */
+async function gatherTags(out: string, domainTags: TagFiles): Promise<string> {
+  const folder = join(out, "tags");
+  await mkdir(folder, { recursive: true });
+  for (const [tag, { file }] of Object.entries(domainTags))
+    await copyFile(file, join(folder, tag + tagFileEnding));
+  const own = join(out, "run", "tags");
+  for (const name of await readdir(own)) await copyFile(join(own, name), join(folder, name));
+  return folder;
+}

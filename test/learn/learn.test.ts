@@ -1,0 +1,97 @@
+/** From a table to tags: what is written, that it repeats, and what is refused. */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { functionTagOf, parseInput } from "../../src/learn/compose.ts";
+import { type LearnEvent, learn } from "../../src/learn/learn.ts";
+import { Base } from "../../src/models/base.ts";
+import { defaultBase } from "../../src/models/default-base.ts";
+import { loadStudy } from "../../src/study/load.ts";
+import { predict } from "../../src/study/predict.ts";
+import { prepareStudy } from "../../src/study/prepare.ts";
+import { runStudy } from "../../src/study/run.ts";
+import { openTags } from "../../src/tags/library.ts";
+import { tagHashes } from "../support/kills.ts";
+
+let folder: string;
+let data: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "learn-"));
+  data = join(folder, "chains.csv");
+  const rows = Array.from({ length: 150 }, (_, i) => {
+    const text = Array.from({ length: 3 + (i % 9) }, (_, k) => "CNO"[(i * (k + 3) + ((i * i) % 5)) % 3]).join(
+      "",
+    );
+    return `${text},${[...text].filter((c) => c === "O").length},word`;
+  });
+  await writeFile(data, `chain (text),oxygens,label\n${rows.join("\n")}\n`);
+});
+after(() => rm(folder, { recursive: true }));
+
+const inputs = [parseInput("chain (text):Chain")];
+
+test("a table becomes tags, trials, a report and studies that give the same tags again", async () => {
+  const out = join(folder, "run");
+  const events: LearnEvent[] = [];
+  const options = { data, inputs, target: "oxygens", out, seeds: 1, minutes: 0.2 };
+  const learned = await learn({ ...options, onEvent: (e) => events.push(e) });
+  assert.equal(learned.tag, "Oxygens");
+  assert.ok(learned.choice.trials.length >= 3);
+  assert.equal(events.filter((e) => e.kind === "trial").length, learned.choice.trials.length);
+  const methods = learned.report.stages[0]?.tasks[0]?.methods.map((m) => m.method) ?? [];
+  assert.ok(methods.includes("linear probe") && methods.includes("function tag"), methods.join());
+
+  const base = await Base.load(defaultBase);
+  try {
+    for (const [i, study] of learned.studies.entries()) {
+      const again = join(folder, `again-${i}`);
+      await runStudy(await prepareStudy(await loadStudy(study), base), { out: again });
+      const first = await tagHashes(join(out, i === 0 ? "domains" : "run"));
+      assert.deepEqual(await tagHashes(again), first);
+    }
+    const tags = await openTags(learned.tags);
+    const [three] = await predict(base, tags, learned.tag, [{ chain_text: "COOOC" }]);
+    assert.ok(Number.isFinite(three?.values.oxygens));
+  } finally {
+    await base.close();
+  }
+
+  // The same command again goes by what was chosen, and a found domain tag is not learned again.
+  const again = await learn({ ...options, onEvent: () => {} });
+  assert.deepEqual(again.choice, learned.choice);
+  const other = join(folder, "found");
+  const kinds: boolean[] = [];
+  await learn({
+    ...options,
+    out: other,
+    tags: learned.tags,
+    onEvent: (e) => e.kind === "domain-tag" && kinds.push(e.learned),
+  });
+  assert.deepEqual(kinds, [false]);
+  await assert.rejects(learn({ ...options, seeds: 2 }), { code: "run/changed" });
+});
+
+test("what cannot be learned is refused before anything is written", async () => {
+  const out = join(folder, "refused");
+  const refused = (changed: object) => learn({ data, inputs, target: "oxygens", out, ...changed });
+  await assert.rejects(refused({ target: "oxigens" }), { code: "data/column", message: /oxygens/ });
+  await assert.rejects(refused({ target: "label" }), { code: "study/data", message: /"word" in row 1/ });
+  await assert.rejects(refused({ inputs: [{ column: "oxygens", tag: "Chain" }] }), { code: "usage" });
+  await assert.rejects(refused({ inputs: [{ column: "chain", tag: "Chain" }] }), { code: "data/column" });
+  const few = join(folder, "few.csv");
+  await writeFile(few, (await readFile(data, "utf8")).split("\n").slice(0, 20).join("\n"));
+  await assert.rejects(refused({ data: few }), { code: "study/data", message: /19 rows/ });
+  await assert.rejects(refused({ tags: join(folder, "none") }), { code: "tag/missing" });
+});
+
+test("names", () => {
+  assert.deepEqual(parseInput("a:b:Tag"), { column: "a:b", tag: "Tag" });
+  assert.throws(() => parseInput("smiles"), { code: "usage" });
+  assert.throws(() => parseInput("smiles:"), { code: "usage" });
+  assert.equal(functionTagOf("measured log(solubility:mol/L)", []), "MeasuredLogSolubilityMolL");
+  assert.equal(functionTagOf("7", []), "Value7");
+  assert.equal(functionTagOf("smiles", [{ column: "x", tag: "Smiles" }]), "SmilesValue");
+});

@@ -34,7 +34,7 @@ export class RunFolder {
   static async open(path: string, prepared: PreparedStudy): Promise<RunFolder> {
     const folder = new RunFolder(resolve(path));
     await folder.guarded(() => mkdir(folder.path, { recursive: true }));
-    const before = await folder.readManifest();
+    const before = await folder.readManifest(prepared.loaded.text);
     const now = await manifestOf(prepared);
     if (before) requireSame(folder.path, before, now);
     await folder.lock();
@@ -94,10 +94,13 @@ export class RunFolder {
     }
   }
 
-  private async readManifest(): Promise<object | null> {
+  /** null when no run has begun here; a run of `study` may have been stopped while it began. */
+  private async readManifest(study: string): Promise<object | null> {
     const names = (await readdir(this.path)).filter((n) => !isTemporary(n) && n !== lockName);
-    const begun = names.every((n) => n === "study.yaml" || n === "study.resolved.json");
-    if (begun) return null;
+    if (names.every((n) => n === "study.yaml" || n === "study.resolved.json")) {
+      const found = await readFile(join(this.path, "study.yaml"), "utf8").catch(() => study);
+      if (found === study) return null;
+    }
     const manifest = join(this.path, manifestName);
     try {
       return JSON.parse(await readFile(manifest, "utf8")) as object;

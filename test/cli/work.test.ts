@@ -147,11 +147,11 @@ test("an existing run folder is not overwritten", async (t) => {
   writeFileSync(join(folder, "mine.txt"), "precious");
   const { code, stderr } = await run(["train", file, "--out", folder]);
   assert.equal(code, 1);
-  assert.match(stderr, /^error\[run\/folder\]: .* already holds /);
+  assert.match(stderr, /^error\[run\/folder\]: .* holds mine\.txt, .* and no run\.json /);
   assert.equal(readFileSync(join(folder, "mine.txt"), "utf8"), "precious");
 });
 
-test("the first Ctrl-C ends a run in order and says what was kept", async (t) => {
+test("the first Ctrl-C saves the run, ends it in order and says how to go on", async (t) => {
   const folder = temporaryFolder(t);
   const file = writeStudy(folder, 100_000);
   const out = join(folder, "out");
@@ -162,7 +162,10 @@ test("the first Ctrl-C ends a run in order and says what was kept", async (t) =>
   const { code, stdout, stderr } = await ended;
   assert.equal(code, 130, stderr);
   assert.match(stderr, /Stopping after this step\. Press Ctrl-C again to stop now\.\n/);
-  assert.match(stderr, /interrupted: The run in .* was stopped; no stage was finished\.\n {2}.*\n$/);
+  assert.match(
+    stderr,
+    /interrupted: The run in .* was stopped and saved\.\n {2}The same command goes on from here\.\n$/,
+  );
   assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, "aborted");
   const events = readFileSync(join(out, "events.jsonl"), "utf8");
   for (const line of events.trimEnd().split("\n")) JSON.parse(line);

@@ -1,0 +1,134 @@
+/** Charts as SVG text: readable without scripts, on screen and on paper, and by screen readers. */
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Series {
+  readonly name: string;
+  readonly points: readonly Point[];
+}
+
+export interface ChartLabels {
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+}
+
+/** Okabe and Ito's palette, which the colour-blind can tell apart. */
+const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+
+const size = { width: 380, height: 260, left: 58, right: 12, top: 30, bottom: 42 };
+
+export const escapeText = (text: string): string =>
+  text.replace(
+    /[&<>"']/g,
+    (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[c] as string,
+  );
+
+interface Scale {
+  readonly at: (value: number) => number;
+  readonly ticks: readonly number[];
+}
+
+/** Lines over x; with `logarithmic` the y axis is. */
+export function lineChart(labels: ChartLabels, series: readonly Series[], logarithmic = false): string {
+  const shown = series.filter((s) => s.points.length > 0);
+  const points = shown.flatMap((s) => s.points);
+  const x = linear(extent(points.map((p) => p.x)), size.left, size.width - size.right);
+  const ys = points.map((p) => p.y).filter((y) => !logarithmic || y > 0);
+  const y = (logarithmic ? logScale : linear)(extent(ys), size.height - size.bottom, size.top);
+  const lines = shown.map(({ points: own }, i) => {
+    const path = own
+      .filter((p) => Number.isFinite(p.y) && (!logarithmic || p.y > 0))
+      .map((p) => `${fixed(x.at(p.x))},${fixed(y.at(p.y))}`);
+    return `<polyline fill="none" stroke="${colourOf(i)}" stroke-width="1.5" points="${path.join(" ")}"/>`;
+  });
+  return frame(labels, x, y, `${lines.join("")}${legend(shown.map((s) => s.name))}`);
+}
+
+/** Points with the line where both axes are equal. */
+export function scatterChart(labels: ChartLabels, series: readonly Series[]): string {
+  const points = series.flatMap((s) => s.points);
+  const both = extent(points.flatMap((p) => [p.x, p.y]));
+  const x = linear(both, size.left, size.width - size.right);
+  const y = linear(both, size.height - size.bottom, size.top);
+  const [low, high] = both;
+  const diagonal = `<line x1="${fixed(x.at(low))}" y1="${fixed(y.at(low))}" x2="${fixed(x.at(high))}" y2="${fixed(y.at(high))}" stroke="#888" stroke-dasharray="4 3"/>`;
+  const dots = series.map(({ points: own }, i) =>
+    own
+      .map(
+        (p) =>
+          `<circle cx="${fixed(x.at(p.x))}" cy="${fixed(y.at(p.y))}" r="2" fill="${colourOf(i)}" fill-opacity="0.45"/>`,
+      )
+      .join(""),
+  );
+  return frame(labels, x, y, `${diagonal}${dots.join("")}${legend(series.map((s) => s.name))}`);
+}
+
+const colourOf = (i: number): string => colours[i % colours.length] as string;
+const fixed = (n: number): string => n.toFixed(1);
+
+function frame({ title, x: xLabel, y: yLabel }: ChartLabels, x: Scale, y: Scale, content: string): string {
+  const { width, height, left, right, top, bottom } = size;
+  const floor = height - bottom;
+  const xTicks = x.ticks.map(
+    (t) =>
+      `<line x1="${fixed(x.at(t))}" x2="${fixed(x.at(t))}" y1="${floor}" y2="${floor + 4}" stroke="#333"/><text x="${fixed(x.at(t))}" y="${floor + 16}" text-anchor="middle">${tick(t)}</text>`,
+  );
+  const yTicks = y.ticks.map(
+    (t) =>
+      `<line x1="${left}" x2="${width - right}" y1="${fixed(y.at(t))}" y2="${fixed(y.at(t))}" stroke="#e4e4e4"/><text x="${left - 6}" y="${fixed(y.at(t) + 4)}" text-anchor="end">${tick(t)}</text>`,
+  );
+  const middle = (top + floor) / 2;
+  return `<svg role="img" aria-label="${escapeText(`${title}: ${yLabel} over ${xLabel}`)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11"><text x="${left}" y="16" font-size="13" font-weight="600">${escapeText(title)}</text>${yTicks.join("")}${xTicks.join("")}<path d="M${left},${top}V${floor}H${width - right}" fill="none" stroke="#333"/>${content}<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escapeText(xLabel)}</text><text transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${escapeText(yLabel)}</text></svg>`;
+}
+
+function legend(names: readonly string[]): string {
+  if (names.length < 2) return "";
+  const rows = names.map((name, i) => {
+    const y = size.top + 8 + i * 14;
+    return `<rect x="${size.width - 112}" y="${y - 8}" width="10" height="10" fill="${colourOf(i)}"/><text x="${size.width - 98}" y="${y + 1}">${escapeText(name)}</text>`;
+  });
+  return rows.join("");
+}
+
+function extent(values: readonly number[]): [number, number] {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return [0, 1];
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const v of finite) [low, high] = [Math.min(low, v), Math.max(high, v)];
+  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
+
+function linear([low, high]: [number, number], from: number, to: number): Scale {
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5, 10].find((m) => m * power >= rough) as number) * power;
+  const ticks: number[] = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) ticks.push(k * step);
+  return { at: (v) => from + ((v - low) / (high - low)) * (to - from), ticks };
+}
+
+function logScale([low, high]: [number, number], from: number, to: number): Scale {
+  const [a, b] = [Math.log10(low), Math.log10(high)];
+  const within = (t: number) => t >= low * 0.999 && t <= high * 1.001;
+  const all: number[] = [];
+  for (let power = Math.floor(a); power <= Math.ceil(b); power++) {
+    for (const m of [1, 2, 5]) all.push(m * 10 ** power);
+  }
+  const tens = all.filter((t) => within(t) && Number.isInteger(Math.round(Math.log10(t) * 1e9) / 1e9));
+  const ticks = tens.length >= 3 ? tens : all.filter(within);
+  return {
+    at: (v) => from + ((Math.log10(v) - a) / Math.max(1e-9, b - a)) * (to - from),
+    ticks: ticks.length ? ticks : [low, high],
+  };
+}
+
+function tick(t: number): string {
+  if (t === 0) return "0";
+  const magnitude = Math.abs(t);
+  if (magnitude >= 1e5 || magnitude < 1e-3) return t.toExponential(0);
+  return String(Number(t.toPrecision(6)));
+}

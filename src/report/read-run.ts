@@ -1,0 +1,108 @@
+/** A run folder as a report needs it. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { TagllmError } from "../errors.ts";
+import type { Report } from "../study/report.ts";
+import type { StudyEvent } from "../study/run.ts";
+
+export interface PredictedRow {
+  readonly seed: number;
+  readonly stage: string;
+  readonly task: string;
+  readonly target: string;
+  /** 0-based data row of the file. */
+  readonly row: number;
+  readonly truth: number;
+  readonly predicted: number;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+export interface FinishedRun {
+  readonly folder: string;
+  readonly report: Report;
+  readonly events: readonly StudyEvent[];
+  /** null for runs that kept none. */
+  readonly predictions: readonly PredictedRow[] | null;
+}
+
+/** What can be said of a folder at a glance. */
+export interface RunSummary {
+  readonly folder: string;
+  readonly state: "finished" | "unfinished" | "damaged";
+  readonly study: string;
+  /** Last change, ISO. */
+  readonly changed: string;
+  readonly report: Report | null;
+}
+
+/** @throws run/not-a-run, run/unfinished */
+export async function readRun(path: string): Promise<FinishedRun> {
+  const folder = resolve(path);
+  const { state, report } = await summarise(folder);
+  if (!report) {
+    throw new TagllmError(
+      "run/unfinished",
+      `The run in ${folder} is ${state}: it has no report.json that can be read.`,
+      "Start its command again: it goes on where it was stopped.",
+    );
+  }
+  const events = await readLines<StudyEvent>(join(folder, "events.jsonl"));
+  return {
+    folder,
+    report,
+    events: events ?? [],
+    predictions: await readLines<PredictedRow>(join(folder, "predictions.jsonl")),
+  };
+}
+
+/** @throws run/not-a-run */
+export async function summarise(path: string): Promise<RunSummary> {
+  const folder = resolve(path);
+  const names = await readdir(folder).catch(() => [] as string[]);
+  if (!names.includes("run.json") && !names.includes("report.json")) {
+    throw new TagllmError(
+      "run/not-a-run",
+      `${folder} is no run folder: it has neither run.json nor report.json.`,
+      "Give a folder that tagllm train has written; tagllm runs list shows them.",
+    );
+  }
+  const changed = (await stat(folder)).mtime.toISOString();
+  const report = names.includes("report.json") ? await readJson<Report>(join(folder, "report.json")) : null;
+  const manifest = await readJson<{ study?: { name?: string } }>(join(folder, "run.json"));
+  const study = report?.study.name ?? manifest?.study?.name ?? "?";
+  const broken = names.includes("report.json") ? report === null : manifest === null;
+  const state = broken ? "damaged" : report ? "finished" : "unfinished";
+  return { folder, state, study, changed, report };
+}
+
+/** Run folders at most three levels below `path`. */
+export async function findRuns(path: string, depth = 3): Promise<RunSummary[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  if (entries.some((e) => e.name === "run.json" || e.name === "report.json")) return [await summarise(path)];
+  if (depth === 0) return [];
+  const folders = entries.filter((e) => e.isDirectory()).map((e) => join(path, e.name));
+  return (await Promise.all(folders.sort().map((f) => findRuns(f, depth - 1)))).flat();
+}
+
+async function readJson<T>(file: string): Promise<T | null> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as T;
+  } catch {
+    return null;
+  }
+}
+
+/** null when there is no such file. */
+async function readLines<T>(file: string): Promise<T[] | null> {
+  const text = await readFile(file, "utf8").catch(() => null);
+  if (text === null) return null;
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as T;
+    } catch (cause) {
+      const problem = `Line ${i + 1} of ${file} is damaged.`;
+      throw new TagllmError("run/damaged", problem, "Restore it, or run the study again.", { cause });
+    }
+  });
+}

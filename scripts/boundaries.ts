@@ -9,6 +9,7 @@ import { readFile, writeFile } from "node:fs/promises";
 export const folders = [
   "cli",
   "learn",
+  "report",
   "study",
   "train",
   "batch",

@@ -1,5 +1,5 @@
 /**
- * The only importer of RDKit, here for the demo's molecules: parsing, canonical SMILES, descriptors, fingerprints.
+ * The only importer of RDKit, parsing of SMILES, canonical SMILES, descriptors, fingerprints, drawings.
  */
 import { createRequire } from "node:module";
 
@@ -11,6 +11,7 @@ export interface Rdkit {
 export interface RdkitMolecule {
   get_smiles(): string;
   get_descriptors(): string;
+  get_svg(width: number, height: number): string;
   get_morgan_fp_as_uint8array(options: string): Uint8Array;
   /** Frees its memory in WebAssembly, which nothing else does. */
   delete(): void;

@@ -2,12 +2,13 @@
  * The commands, their options and their help. What a command does is loaded when it is called, so that help
  * is there at once.
  */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { version } from "../version.ts";
 import { colorsFor, type Io, terminalIo } from "./io.ts";
 import { exitCodeOf, exitCodes, failureOf, failureText, type Result, UsageError } from "./result.ts";
 
-type Action = (io: Io, words: string[], options: Record<string, unknown>) => Promise<Result>;
+/** `rest` holds what an argument of several words was given. */
+type Action = (io: Io, words: string[], options: Record<string, unknown>, rest: string[]) => Promise<Result>;
 
 /** Runs one command line and returns the exit code; nothing is thrown. */
 export async function runCommandLine(words: string[]): Promise<number> {
@@ -68,7 +69,8 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
       const io = terminalIo();
       try {
         const given = all.slice(0, -2).filter((word) => typeof word === "string");
-        print(await action(io, given, options), options.json === true);
+        const rest = all.slice(0, -2).filter(Array.isArray).flat() as string[];
+        print(await action(io, given, options, rest), options.json === true);
       } finally {
         io.progress.clear();
       }
@@ -152,6 +154,68 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
       .option("-d, --data <file>", "a table whose columns are the fields")
       .option("-o, --out <file>", "write the table with predictions to a CSV file instead of stdout")
       .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),
+  );
+
+  engineOptions(
+    add(
+      program,
+      "report",
+      "Write what runs found as one file: HTML for screen and paper, Markdown or JSON.",
+      [
+        ["tagllm report runs/solubility", "into runs/solubility/report.html"],
+        ["tagllm report runs/a runs/b --out both.html", "two runs, compared"],
+        ["tagllm report runs/solubility --format md", "Markdown on stdout"],
+      ],
+      async (io, _words, options, rest) => (await import("./commands/report.ts")).report(io, rest, options),
+    )
+      .argument("<runs...>", "run folders")
+      .option("-o, --out <file>", "the file (default: report.html in the run's folder; md, json: stdout)")
+      .addOption(
+        new Option("--format <name>", "what to write").choices(["html", "md", "json"]).default("html"),
+      )
+      .option("--base <folder>", "base for the geometry of the tags (default: the study's)"),
+  );
+
+  const runs = group("runs", "See, compare and remove runs.", [
+    ["tagllm runs list", "and runs show RUN, runs compare RUN RUN, runs rm RUN"],
+  ]);
+  common(
+    add(
+      runs,
+      "list",
+      "The run folders below a folder, and what they reached.",
+      [["tagllm runs list", "those in runs"]],
+      async (_io, [folder]) => (await import("./commands/runs.ts")).listRuns(folder ?? "runs"),
+    ).argument("[folder]", "where to look (default: runs)"),
+  );
+  common(
+    add(
+      runs,
+      "show",
+      "What a run is, and its report in short.",
+      [["tagllm runs show runs/solubility", "tables and a sentence for every task"]],
+      async (_io, [run]) => (await import("./commands/runs.ts")).showRun(run!),
+    ).argument("<run>", "run folder"),
+  );
+  common(
+    add(
+      runs,
+      "compare",
+      "Runs beside each other: what their tags reached, and where their studies differ.",
+      [["tagllm runs compare runs/a runs/b", "two runs or more"]],
+      async (_io, _words, _options, rest) => (await import("./commands/runs.ts")).compareRunFolders(rest),
+    ).argument("<runs...>", "run folders"),
+  );
+  common(
+    add(
+      runs,
+      "rm",
+      "Remove run folders with all that is in them.",
+      [["tagllm runs rm runs/old --yes", "without --yes it only says what it would remove"]],
+      async (_io, _words, options, rest) => (await import("./commands/runs.ts")).removeRuns(rest, options),
+    )
+      .argument("<runs...>", "run folders")
+      .option("--yes", "do it"),
   );
 
   const tags = group("tags", "See what tags there are.", [

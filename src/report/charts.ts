@@ -34,18 +34,17 @@ interface Scale {
 
 /** Lines over x; with `logarithmic` the y axis is. */
 export function lineChart(labels: ChartLabels, series: readonly Series[], logarithmic = false): string {
-  const shown = series.filter((s) => s.points.length > 0);
-  const points = shown.flatMap((s) => s.points);
+  const points = series.flatMap((s) => s.points);
   const x = linear(extent(points.map((p) => p.x)), size.left, size.width - size.right);
   const ys = points.map((p) => p.y).filter((y) => !logarithmic || y > 0);
   const y = (logarithmic ? logScale : linear)(extent(ys), size.height - size.bottom, size.top);
-  const lines = shown.map(({ points: own }, i) => {
+  const lines = series.map(({ points: own }, i) => {
     const path = own
       .filter((p) => Number.isFinite(p.y) && (!logarithmic || p.y > 0))
       .map((p) => `${fixed(x.at(p.x))},${fixed(y.at(p.y))}`);
     return `<polyline fill="none" stroke="${colourOf(i)}" stroke-width="1.5" points="${path.join(" ")}"/>`;
   });
-  return frame(labels, x, y, `${lines.join("")}${legend(shown.map((s) => s.name))}`);
+  return frame(labels, x, y, lines.join(""));
 }
 
 /** Points with the line where both axes are equal. */
@@ -64,7 +63,15 @@ export function scatterChart(labels: ChartLabels, series: readonly Series[]): st
       )
       .join(""),
   );
-  return frame(labels, x, y, `${diagonal}${dots.join("")}${legend(series.map((s) => s.name))}`);
+  return frame(labels, x, y, `${diagonal}${dots.join("")}`);
+}
+
+/** Names beside their colours, for charts with the same series. */
+export function legend(series: readonly Series[]): string {
+  if (series.length < 2) return "";
+  const square = (i: number) =>
+    `<svg width="10" height="10" aria-hidden="true"><rect width="10" height="10" fill="${colourOf(i)}"/></svg>`;
+  return `<p class="legend">${series.map((s, i) => `<span>${square(i)} ${escapeText(s.name)}</span>`).join("")}</p>`;
 }
 
 const colourOf = (i: number): string => colours[i % colours.length] as string;
@@ -83,15 +90,6 @@ function frame({ title, x: xLabel, y: yLabel }: ChartLabels, x: Scale, y: Scale,
   );
   const middle = (top + floor) / 2;
   return `<svg role="img" aria-label="${escapeText(`${title}: ${yLabel} over ${xLabel}`)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11"><text x="${left}" y="16" font-size="13" font-weight="600">${escapeText(title)}</text>${yTicks.join("")}${xTicks.join("")}<path d="M${left},${top}V${floor}H${width - right}" fill="none" stroke="#333"/>${content}<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escapeText(xLabel)}</text><text transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${escapeText(yLabel)}</text></svg>`;
-}
-
-function legend(names: readonly string[]): string {
-  if (names.length < 2) return "";
-  const rows = names.map((name, i) => {
-    const y = size.top + 8 + i * 14;
-    return `<rect x="${size.width - 112}" y="${y - 8}" width="10" height="10" fill="${colourOf(i)}"/><text x="${size.width - 98}" y="${y + 1}">${escapeText(name)}</text>`;
-  });
-  return rows.join("");
 }
 
 function extent(values: readonly number[]): [number, number] {

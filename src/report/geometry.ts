@@ -63,7 +63,7 @@ function nearestTokens(
     best.sort((a, b) => b.cosine - a.cosine);
     if (best.length > count) best.pop();
   });
-  return best.map(({ id, cosine }) => ({ token: base.tokenizer.decode([id], {}), cosine }));
+  return best.map(({ id, cosine }) => ({ token: base.tokenizer.tokenText(id), cosine }));
 }
 
 function meanRow(vectors: Float32Array, width: number): Float32Array {

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { TagllmError } from "../errors.ts";
 import type { Report } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
+import { workerOf } from "../study/run-folder.ts";
 
 export interface PredictedRow {
   readonly seed: number;
@@ -28,7 +29,7 @@ export interface FinishedRun {
 /** What can be said of a folder at a glance. */
 export interface RunSummary {
   readonly folder: string;
-  readonly state: "finished" | "unfinished" | "damaged";
+  readonly state: "finished" | "running" | "unfinished" | "damaged";
   readonly study: string;
   /** Last change, ISO. */
   readonly changed: string;
@@ -43,7 +44,7 @@ export async function readRun(path: string): Promise<FinishedRun> {
     throw new TagllmError(
       "run/unfinished",
       `The run in ${folder} is ${state}: it has no report.json that can be read.`,
-      "Start its command again: it goes on where it was stopped.",
+      state === "running" ? "Wait for it." : "Start its command again: it goes on where it was stopped.",
     );
   }
   const events = await readLines<StudyEvent>(join(folder, "events.jsonl"));
@@ -71,7 +72,8 @@ export async function summarise(path: string): Promise<RunSummary> {
   const manifest = await readJson<{ study?: { name?: string } }>(join(folder, "run.json"));
   const study = report?.study.name ?? manifest?.study?.name ?? "?";
   const broken = names.includes("report.json") ? report === null : manifest === null;
-  const state = broken ? "damaged" : report ? "finished" : "unfinished";
+  const running = (await workerOf(folder)) !== null;
+  const state = broken ? "damaged" : running ? "running" : report ? "finished" : "unfinished";
   return { folder, state, study, changed, report };
 }
 

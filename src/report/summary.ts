@@ -1,6 +1,6 @@
 /** What a report says of a task in words and in numbers beyond the tables of the run. */
 import { bootstrapInterval, type Interval } from "../evaluate/bootstrap.ts";
-import { type Regression, regressionMetrics } from "../evaluate/metrics.ts";
+import { mae, pearson, r2, rmse, spearman } from "../evaluate/metrics.ts";
 import type { MethodResult, TaskReport } from "../study/report.ts";
 import { beats } from "../study/warnings.ts";
 import type { PredictedRow } from "./read-run.ts";
@@ -34,8 +34,24 @@ export function strongest(task: TaskReport): MethodResult | null {
   return others.length ? others.reduce((a, b) => (value(b) < value(a) ? b : a)) : null;
 }
 
+const missing = "–";
+
 export const number = (value: number | null | undefined): string =>
-  value === null || value === undefined || !Number.isFinite(value) ? "–" : value.toFixed(3);
+  value === null || value === undefined || !Number.isFinite(value) ? missing : value.toFixed(3);
+
+export const metricsOf = ({ methods }: TaskReport): string[] => Object.keys(methods[0]?.mean ?? {});
+
+/** Mean, with the spread where there are several seeds. */
+export function methodCell({ mean, spread, perSeed }: MethodResult, metric: string): string {
+  const value = number(mean[metric]);
+  return perSeed.length > 1 && value !== missing ? `${value} ± ${number(spread[metric])}` : value;
+}
+
+const longestField = 160;
+
+/** The value of a field, cut to what can be read. */
+export const fieldText = (value: string): string =>
+  value.length <= longestField ? value : `${value.slice(0, longestField)}… (${value.length} characters)`;
 
 /** In one honest sentence. */
 export function verdict(task: TaskReport): string {
@@ -54,21 +70,54 @@ export function verdict(task: TaskReport): string {
   return `The ${tag.method} is level with the strongest baseline, ${best.method}, within the spread of the seeds: ${numbers}.`;
 }
 
-const intervalMetrics = ["rmse", "mae", "pearson", "spearman", "r2"] as const;
+const intervalMetrics = { rmse, mae, pearson, spearman, r2 };
 
-/** 95 % intervals over the test rows, of the first seed's predictions. */
-export function intervals(rows: readonly PredictedRow[]): Partial<Record<keyof Regression, Interval>> {
-  const truth = Float64Array.from(rows, (r) => r.truth);
-  const predicted = Float64Array.from(rows, (r) => r.predicted);
+/** 95 % intervals over the test rows of each metric's mean over the seeds. */
+export function intervals(rows: readonly PredictedRow[]): Record<string, Interval> {
+  const seeds = grouped(rows, (r) => r.seed).map((own) => ({
+    truth: Float64Array.from(own, (r) => r.truth),
+    predicted: Float64Array.from(own, (r) => r.predicted),
+  }));
+  const count = seeds[0]?.truth.length ?? 0;
   const pick = (from: Float64Array, drawn: Int32Array) => Float64Array.from(drawn, (i) => from[i] as number);
-  return Object.fromEntries(
-    intervalMetrics.map((metric) => [
-      metric,
-      bootstrapInterval(
-        rows.length,
-        (drawn) => regressionMetrics(pick(truth, drawn), pick(predicted, drawn))[metric],
-        { seed: 1, resamples: 500 },
-      ),
-    ]),
-  );
+  const entries = Object.entries(intervalMetrics).map(([name, metric]) => {
+    const statistic = (drawn: Int32Array) => {
+      const values = seeds.map((s) => metric(pick(s.truth, drawn), pick(s.predicted, drawn)));
+      return values.reduce((sum, v) => sum + v, 0) / values.length;
+    };
+    return [name, bootstrapInterval(count, statistic, { seed: 1, resamples: 500 })];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** A test row with the mean of what the seeds' tags predicted for it. */
+export interface RowError {
+  readonly row: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly truth: number;
+  readonly predicted: number;
+  /** SVG by field. */
+  readonly drawings?: Readonly<Record<string, string>>;
+}
+
+export function meanOverSeeds(rows: readonly PredictedRow[]): RowError[] {
+  return grouped(rows, (r) => r.row).map((same) => {
+    const { row, fields, truth } = same[0] as PredictedRow;
+    return { row, fields, truth, predicted: same.reduce((s, r) => s + r.predicted, 0) / same.length };
+  });
+}
+
+export function worstRows(rows: readonly RowError[], count: number): RowError[] {
+  const error = (r: RowError) => Math.abs(r.predicted - r.truth);
+  return [...rows].sort((a, b) => error(b) - error(a)).slice(0, count);
+}
+
+function grouped<T>(items: readonly T[], key: (item: T) => unknown): T[][] {
+  const groups = new Map<unknown, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return [...groups.values()];
 }

@@ -116,7 +116,7 @@ function formatMethods(methods: readonly MethodResult[], seeds: number): string[
   const columns = Object.keys(methods[0]?.mean ?? {});
   const cell = ({ mean, spread, perSeed }: MethodResult, c: string): string => {
     const value = mean[c];
-    if (value === undefined || Number.isNaN(value)) return "-";
+    if (typeof value !== "number" || Number.isNaN(value)) return "-"; // JSON has null for NaN
     return perSeed.length > 1
       ? `${value.toFixed(3)} ± ${(spread[c] as number).toFixed(3)}`
       : value.toFixed(3);

@@ -150,6 +150,12 @@ export class RunFolder {
   }
 }
 
+/** The process at work in a run folder, if there is one. */
+export async function workerOf(folder: string): Promise<{ pid: number; host: string } | null> {
+  const owner = await readLock(join(folder, lockName));
+  return owner && (owner.pid === process.pid || isAtWork(owner)) ? owner : null;
+}
+
 interface Owner {
   readonly pid: number;
   readonly host: string;

@@ -9,6 +9,7 @@ import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
 import { runView } from "../run-view.ts";
 import { type Column, grouped, table } from "../table.ts";
+import { writeReport } from "./report.ts";
 
 export interface TrainChoice extends StudyChoice {
   out?: string;
@@ -52,7 +53,8 @@ export async function runPrepared(
     throw isAborted(error) ? interrupted(options.out, done, error) : error;
   });
   io.progress.clear();
-  const files = `Tags: ${join(options.out, "tags")}\nReport: ${join(options.out, "report.json")}`;
+  const page = await writeReport(options.out, prepared.base);
+  const files = `Tags: ${join(options.out, "tags")}\nReport: ${page}`;
   return { text: `${formatReport(report)}\n${files}`, json: { out: options.out, report } };
 }
 

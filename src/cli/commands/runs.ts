@@ -1,0 +1,101 @@
+/** `tagllm runs list|show|compare|rm`: the run folders there are. */
+import { rm } from "node:fs/promises";
+import { relative } from "node:path";
+import { TagllmError } from "../../errors.ts";
+import { compareRuns } from "../../report/compare.ts";
+import { resolvedStudy } from "../../report/document.ts";
+import { findRuns, type RunSummary, readRun, summarise } from "../../report/read-run.ts";
+import { headingOf, mainMetric, methodCell, tagMethod, verdict } from "../../report/summary.ts";
+import { differences } from "../../study/differences.ts";
+import { formatReport } from "../../study/report.ts";
+import { type Result, UsageError } from "../result.ts";
+import { properties, table } from "../table.ts";
+
+export async function listRuns(folder: string): Promise<Result> {
+  const runs = await findRuns(folder);
+  const columns = ["run", "state", "study", "last change", "what the last stage reached"].map((title) => ({
+    title,
+  }));
+  const rows = runs.map((r) => [
+    shownPath(r.folder),
+    r.state,
+    r.study,
+    r.changed.slice(0, 16).replace("T", " "),
+    reached(r),
+  ]);
+  return {
+    text: rows.length ? table(columns, rows) : `There are no runs in ${folder}.`,
+    json: { folder, runs: runs.map(({ report: _, ...r }) => r) },
+  };
+}
+
+function shownPath(path: string): string {
+  const short = relative(".", path) || ".";
+  return short.startsWith("..") ? path : short;
+}
+
+function reached({ report }: RunSummary): string {
+  const task = report?.stages.at(-1)?.tasks[0];
+  const tag = task && tagMethod(task);
+  if (!task || !tag) return "";
+  const metric = mainMetric(task);
+  return `${task.target ?? task.task} ${headingOf(metric)} ${methodCell(tag, metric)}`;
+}
+
+export async function showRun(path: string): Promise<Result> {
+  const summary = await summarise(path);
+  const { report, folder, state, study, changed } = summary;
+  const facts: [string, string][] = [
+    ["run", folder],
+    ["state", state],
+    ["study", study],
+    ["last change", changed],
+  ];
+  if (!report) {
+    const hint = "It has no report. The command that began it goes on with it.";
+    return { text: `${properties(facts)}\n\n${hint}`, json: { folder, state, study, changed } };
+  }
+  const verdicts = report.stages.flatMap((s) => s.tasks).map((t) => `${t.task}: ${verdict(t)}`);
+  const text = `${properties(facts)}\n\n${formatReport(report)}\n${verdicts.join("\n")}`;
+  return { text, json: { folder, state, study, changed, report } };
+}
+
+export async function compareRunFolders(paths: readonly string[]): Promise<Result> {
+  if (paths.length < 2) throw new UsageError("One run cannot be compared.", "Give two runs or more.");
+  const runs = await Promise.all(paths.map(readRun));
+  const { columns, rows, note } = compareRuns(runs.map(({ report, folder }) => ({ ...report, folder })));
+  const studies = await Promise.all(runs.map(({ folder }) => resolvedStudy(folder)));
+  const differing = runs.slice(1).map(({ folder }, i) => ({
+    run: folder,
+    differences: differences(studies[0], studies[i + 1]),
+  }));
+  const text = [
+    table(
+      ["run", ...columns].map((title) => ({ title })),
+      rows.map((r) => [shownPath(r.name), ...r.cells]),
+    ),
+    note,
+    ...differing.map(({ run, differences: lines }) =>
+      [
+        `\n${shownPath(run)} against the first:`,
+        ...(lines.length ? lines.map((d) => `${d.key}: ${d.after}, not ${d.before}`) : ["the same study"]),
+      ].join("\n  "),
+    ),
+  ];
+  return { text: text.join("\n"), json: { columns, rows, note, differences: differing } };
+}
+
+export async function removeRuns(paths: readonly string[], { yes }: { yes?: boolean }): Promise<Result> {
+  const runs = await Promise.all(paths.map(summarise));
+  if (!yes) {
+    const list = runs.map((r) => `${r.folder} (${r.state})`).join(", ");
+    throw new UsageError(`This would remove ${list}, tags included.`, "Say --yes to do it.");
+  }
+  for (const { folder, state } of runs) {
+    if (state !== "running") continue;
+    throw new TagllmError("run/locked", `The run in ${folder} is at work.`, "Stop it first.");
+  }
+  for (const { folder } of runs) await rm(folder, { recursive: true });
+  const removed = runs.map((r) => r.folder);
+  return { text: `Removed: ${removed.join(", ")}`, json: { removed } };
+}

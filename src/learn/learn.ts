@@ -9,6 +9,7 @@ import { TagllmError } from "../errors.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { replaceFile } from "../replace-file.ts";
+import { writeReport } from "../report/write.ts";
 import { differences } from "../study/differences.ts";
 import { type LoadedStudy, loadStudy, parseLoaded } from "../study/load.ts";
 import { prepareStudy } from "../study/prepare.ts";
@@ -64,6 +65,8 @@ export type LearnEvent =
 
 export interface Learned {
   readonly report: Report;
+  /** The report as a page (HTML). */
+  readonly page: string;
   readonly choice: Choice;
   /** Name of the function tag and the folder with it and its domain tags. */
   readonly tag: string;
@@ -116,8 +119,9 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     await replaceFile(join(out, trialsName), `${JSON.stringify({ plan, choice }, null, 2)}\n`);
     studies.push(await writeStudy(out, "study.yaml", functionStudy(plan, choice.recipe, domainTags, out)));
     const report = await run(await loadStudy(file), join(out, "run"));
+    const page = await writeReport(join(out, "run"), base);
     const tags = await gatherTags(out, domainTags);
-    return { report, choice, tag: functionTagOf(plan.target, plan.inputs), tags, studies };
+    return { report, page, choice, tag: functionTagOf(plan.target, plan.inputs), tags, studies };
   } finally {
     await base.close();
   }

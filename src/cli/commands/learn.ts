@@ -38,7 +38,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
     onEvent: listener(io),
   });
   io.progress.clear();
-  const { report, choice: chosen, tag, tags, studies } = learned;
+  const { report, choice: chosen, tag, tags, page, studies } = learned;
   const text = [
     formatReport(report).trimEnd(),
     "",
@@ -52,7 +52,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
       file,
     ),
   ].join("\n");
-  return { text, json: { out: folder, tag, tags, studies, choice: chosen, report } };
+  return { text, json: { out: folder, tag, tags, page, studies, choice: chosen, report } };
 }
 
 /** Without input or target: what the table has, and what one would try. */
@@ -160,9 +160,10 @@ function verdict(report: Report): string {
   return `It is level with the strongest baseline, ${strongest.method}: ${numbers}; the difference is within the spread of the seeds.`;
 }
 
-function nextSteps({ tag, tags, studies }: Learned, columns: readonly string[], file: string): string {
+function nextSteps({ page, tag, tags, studies }: Learned, columns: readonly string[], file: string): string {
   const fields = columns.map((c) => `--field "${c}=..."`).join(" ");
   return [
+    `Report:     ${page}`,
     `Use it:     tagllm predict --tag ${join(tags, `${tag}.safetensors`)} ${fields}`,
     `            tagllm predict --tag ${join(tags, `${tag}.safetensors`)} --data ${file} --out predicted.csv`,
     `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}`).join(" && ")}`,

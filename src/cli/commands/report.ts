@@ -1,13 +1,13 @@
 /** `tagllm report`: what runs found, as one file to read, print or send. */
 import { dirname, join, resolve } from "node:path";
 import { TagllmError } from "../../errors.ts";
-import type { Base } from "../../models/base.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { replaceFile } from "../../replace-file.ts";
 import { describeRun, type RunDocument, resolvedStudy } from "../../report/document.ts";
 import { toHtml } from "../../report/html.ts";
 import { toMarkdown } from "../../report/markdown.ts";
 import { readRun } from "../../report/read-run.ts";
+import { reportName } from "../../report/write.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
 import { type Result, UsageError } from "../result.ts";
@@ -24,8 +24,6 @@ const writers = {
   json: (runs: readonly RunDocument[]) => `${JSON.stringify(runs, null, 2)}\n`,
 };
 
-export const reportName = "report.html";
-
 export async function report(io: Io, runs: readonly string[], choice: ReportChoice): Promise<Result> {
   const { format = "html" } = choice;
   if (format === "html" && runs.length > 1 && choice.out === undefined)
@@ -40,13 +38,6 @@ export async function report(io: Io, runs: readonly string[], choice: ReportChoi
   if (out === undefined) return { text, json: { format, runs: documents } };
   await replaceFile(resolve(out), text);
   return { text: out, json: { out, format, runs: documents.map((d) => d.folder) } };
-}
-
-/** Writes the HTML report of a run that has just ended into its folder. */
-export async function writeReport(run: string, base: Base): Promise<string> {
-  const file = join(run, reportName);
-  await replaceFile(resolve(file), toHtml([await describeRun(run, base)]));
-  return file;
 }
 
 /** With the base of the run where it can be loaded; asked for by name it must be. */

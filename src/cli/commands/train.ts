@@ -1,6 +1,7 @@
 /** `tagllm train`: a study file in, tags and a report out. */
 import { join } from "node:path";
 import { TagllmError } from "../../errors.ts";
+import { writeReport } from "../../report/write.ts";
 import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
 import { formatReport } from "../../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../../study/run.ts";
@@ -9,7 +10,6 @@ import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
 import { runView } from "../run-view.ts";
 import { type Column, grouped, table } from "../table.ts";
-import { writeReport } from "./report.ts";
 
 export interface TrainChoice extends StudyChoice {
   out?: string;

@@ -36,8 +36,9 @@ interface Scale {
 export function lineChart(labels: ChartLabels, series: readonly Series[], logarithmic = false): string {
   const points = series.flatMap((s) => s.points);
   const x = linear(extent(points.map((p) => p.x)), size.left, size.width - size.right);
-  const ys = points.map((p) => p.y).filter((y) => !logarithmic || y > 0);
-  const y = (logarithmic ? logScale : linear)(extent(ys), size.height - size.bottom, size.top);
+  const ys = points.map((p) => p.y);
+  const [floor, ceiling] = [size.height - size.bottom, size.top];
+  const y = logarithmic ? logScale(ys, floor, ceiling) : linear(extent(ys), floor, ceiling);
   const lines = series.map(({ points: own }, i) => {
     const path = own
       .filter((p) => Number.isFinite(p.y) && (!logarithmic || p.y > 0))
@@ -92,35 +93,40 @@ function frame({ title, x: xLabel, y: yLabel }: ChartLabels, x: Scale, y: Scale,
   return `<svg role="img" aria-label="${escapeText(`${title}: ${yLabel} over ${xLabel}`)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11"><text x="${left}" y="16" font-size="13" font-weight="600">${escapeText(title)}</text>${yTicks.join("")}${xTicks.join("")}<path d="M${left},${top}V${floor}H${width - right}" fill="none" stroke="#333"/>${content}<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escapeText(xLabel)}</text><text transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${escapeText(yLabel)}</text></svg>`;
 }
 
+/** Lowest and highest of the finite values, apart from each other. */
 function extent(values: readonly number[]): [number, number] {
   const finite = values.filter(Number.isFinite);
   if (finite.length === 0) return [0, 1];
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const v of finite) [low, high] = [Math.min(low, v), Math.max(high, v)];
-  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+  const least = Math.max(1e-9, Math.abs(low) * 1e-6, Math.abs(high) * 1e-6);
+  return high - low > least ? [low, high] : [low - 0.5 - least, high + 0.5 + least];
 }
 
-function linear([low, high]: [number, number], from: number, to: number): Scale {
+function linear([low, high]: readonly [number, number], from: number, to: number): Scale {
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find((m) => m * power >= rough) as number) * power;
-  const ticks: number[] = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) ticks.push(k * step);
-  return { at: (v) => from + ((v - low) / (high - low)) * (to - from), ticks };
+  const first = Math.ceil(low / step - 1e-9);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return {
+    at: (v) => from + ((v - low) / (high - low)) * (to - from),
+    ticks: Array.from({ length: count }, (_, k) => (first + k) * step),
+  };
 }
 
-function logScale([low, high]: [number, number], from: number, to: number): Scale {
-  const [a, b] = [Math.log10(low), Math.log10(high)];
-  const within = (t: number) => t >= low * 0.999 && t <= high * 1.001;
-  const all: number[] = [];
-  for (let power = Math.floor(a); power <= Math.ceil(b); power++) {
-    for (const m of [1, 2, 5]) all.push(m * 10 ** power);
-  }
-  const tens = all.filter((t) => within(t) && Number.isInteger(Math.round(Math.log10(t) * 1e9) / 1e9));
-  const ticks = tens.length >= 3 ? tens : all.filter(within);
+/** Of the positive values. */
+function logScale(values: readonly number[], from: number, to: number): Scale {
+  const [a, b] = extent(values.filter((v) => v > 0).map(Math.log10));
+  const within = (t: number) => Math.log10(t) >= a - 1e-3 && Math.log10(t) <= b + 1e-3;
+  const stride = Math.max(1, Math.ceil((b - a) / 6));
+  const count = Math.ceil((b - a) / stride) + 2;
+  const powers = Array.from({ length: count }, (_, k) => (Math.floor(a / stride) + k) * stride);
+  const tens = powers.map((p) => 10 ** p).filter(within);
+  const between = powers.flatMap((p) => [1, 2, 5].map((m) => m * 10 ** p)).filter(within);
   return {
-    at: (v) => from + ((Math.log10(v) - a) / Math.max(1e-9, b - a)) * (to - from),
-    ticks: ticks.length ? ticks : [low, high],
+    at: (v) => from + ((Math.log10(v) - a) / (b - a)) * (to - from),
+    ticks: tens.length >= 3 || between.length === 0 ? tens : between,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Writes a file so that it is complete or as it was before, also after a crash or a power cut. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 /** Names of unfinished files, which a crash may leave behind. */
@@ -12,7 +12,7 @@ export const temporaryName = (name: string): string => `.${name}.${randomUUID()}
 export async function replaceFile(file: string, content: Uint8Array | string): Promise<void> {
   const folder = dirname(resolve(file));
   const temporary = join(folder, temporaryName(basename(file)));
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   try {
     await writeFlushed(temporary, content);
     await rename(temporary, file);
@@ -21,6 +21,22 @@ export async function replaceFile(file: string, content: Uint8Array | string): P
     throw error;
   }
   await flushFolder(folder);
+}
+
+/** A folder and those above it. Node's own `recursive` never returns where the system refuses with ENOENT (/proc). */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    const parent = dirname(resolve(path));
+    if (code !== "ENOENT" || parent === resolve(path)) throw error;
+    await makeFolder(parent);
+    await mkdir(path).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== "EEXIST") throw again;
+    });
+  }
 }
 
 async function writeFlushed(file: string, content: Uint8Array | string): Promise<void> {

@@ -7,6 +7,7 @@ import { isolation } from "./2.5-isolation.ts";
 import { stepSpeed } from "./2.6-step-speed.ts";
 import { hostile } from "./2.7-hostile.ts";
 import { crashSafety } from "./3.2-crash-safety.ts";
+import { badInputs } from "./3.3-bad-inputs.ts";
 import type { Point } from "./point.ts";
 
 export const points: readonly Point[] = [
@@ -18,4 +19,5 @@ export const points: readonly Point[] = [
   stepSpeed,
   hostile,
   crashSafety,
+  badInputs,
 ];

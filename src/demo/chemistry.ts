@@ -4,7 +4,7 @@
  * Every molecule outside training holds a building block that no training molecule has. The values are computed,
  * not measured; real questions need real data.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -12,6 +12,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { TagllmError } from "../errors.ts";
 import { loadRdkit, type Rdkit } from "../rdkit.ts";
+import { makeFolder } from "../replace-file.ts";
 import { cores, largeGroups, smallGroups } from "./building-blocks.ts";
 
 const sideNames = ["train", "validation", "test"] as const;
@@ -90,7 +91,7 @@ export async function makeDemoData(folder: string, options: DemoOptions): Promis
     ),
   );
 
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files = { molecules: join(folder, "molecules.csv"), pairs: join(folder, "pairs.csv") };
   await writeFile(files.molecules, moleculeTable(molecules));
   await writeFile(files.pairs, pairTable(pairs));

@@ -2,6 +2,8 @@
  * onnxruntime as the worker uses it: sessions, frozen weights held once as f32 arrays that every session
  * reads in place, and resident tensors (kept keys and values).
  */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import * as ort from "onnxruntime-node";
 import { TagllmError } from "../errors.ts";
 import { Graph } from "../graph/graph.ts";
@@ -224,22 +226,21 @@ function checked(p: PortSpec, feed: HostArray | undefined): HostArray {
   return feed;
 }
 
+/** In a process of its own, as the native driver writes to stderr what nobody can use. */
 async function probeWebGpu(): Promise<void> {
   const graph = new Graph();
   graph.output("y", graph.input("x", "f32", [1]));
-  const identity = encodeOnnx(graph);
-  try {
-    const session = await ort.InferenceSession.create(identity, {
-      executionProviders: ["webgpu"],
-      logSeverityLevel: 4,
-    });
-    await session.release();
-  } catch (cause) {
+  const model = Buffer.from(encodeOnnx(graph)).toString("base64");
+  const options = JSON.stringify({ executionProviders: ["webgpu"], logSeverityLevel: 4 });
+  const script = `import(${JSON.stringify(import.meta.resolve("onnxruntime-node"))})
+    .then((ort) => ort.InferenceSession.create(Buffer.from("${model}", "base64"), ${options}))
+    .then(() => process.exit(0), (e) => process.stdout.write(String(e.message), () => process.exit(1)))`;
+  await promisify(execFile)(process.execPath, ["-e", script]).catch((cause: { stdout?: string }) => {
     throw new TagllmError(
       "engine/device",
-      `No WebGPU adapter was found (${essence(String(cause instanceof Error ? cause.message : cause)).slice(0, 160)}).`,
+      `The device webgpu was asked for and no WebGPU adapter was found (${essence(cause.stdout || String(cause)).slice(0, 160)}).`,
       "Install a GPU driver with Vulkan; for a software adapter install Debian's chromium and libvulkan1 and set VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json; or use --device cpu.",
       { cause },
     );
-  }
+  });
 }

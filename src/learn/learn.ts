@@ -2,13 +2,13 @@
  * The whole protocol from a table: domain tags found or learned, a recipe searched on validation rows, the
  * function tag trained for several seeds and compared with its baselines. It leaves the studies that repeat it.
  */
-import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
+import { copyFile, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readRows } from "../data/source.ts";
 import { TagllmError } from "../errors.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
-import { replaceFile } from "../replace-file.ts";
+import { makeFolder, replaceFile } from "../replace-file.ts";
 import { writeReport } from "../report/write.ts";
 import { differences } from "../study/differences.ts";
 import { type LoadedStudy, loadStudy, parseLoaded } from "../study/load.ts";
@@ -144,7 +144,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     throw new TagllmError("study/data", problem, `Learning and testing take at least ${fewestRows}.`);
   }
   const out = resolve(options.out);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const plan: Plan = {
     name: studyName(data, target),
     file: resolve(data),
@@ -162,6 +162,10 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
 }
 
 function checkTarget(view: ColumnView, rows: readonly Record<string, string>[], data: string): void {
+  if (view.kind === "number" && view.distinct === 1) {
+    const problem = `The target ${JSON.stringify(view.name)} of ${data} is ${view.example} in every row.`;
+    throw new TagllmError("study/data", problem, "There is nothing to learn from a constant; name another.");
+  }
   if (view.kind === "number") return;
   const row = rows.findIndex((r) => r[view.name] !== "" && !Number.isFinite(Number(r[view.name])));
   const found = row < 0 ? "is empty" : `is ${JSON.stringify(rows[row]?.[view.name])} in row ${row + 1}`;
@@ -233,7 +237,7 @@ async function runIn(base: Base, loaded: LoadedStudy, out: string, options: Lear
 /** All tags that a prediction needs, in one folder. */
 async function gatherTags(out: string, domainTags: TagFiles): Promise<string> {
   const folder = join(out, "tags");
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const [tag, { file }] of Object.entries(domainTags))
     await copyFile(file, join(folder, tag + tagFileEnding));
   const own = join(out, "run", "tags");

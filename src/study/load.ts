@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
-import type { z } from "zod";
+import { z } from "zod";
 import { TagllmError } from "../errors.ts";
 import { parseTemplate } from "../prompts/template.ts";
-import { didYouMean, quote } from "../suggest.ts";
+import { closest, didYouMean, quote } from "../suggest.ts";
 import { type Study, type StudyStage, type StudyTask, studySchema } from "./schema.ts";
 
 export interface LoadedStudy {
@@ -49,6 +49,8 @@ export function parseLoaded(text: string, path: string): LoadedStudy {
 
 /** The study in a YAML text; `path` is for messages only. */
 export function parseStudy(text: string, path: string): Study {
+  if (text.includes("\0"))
+    throw new TagllmError("study/yaml", `${path} is a binary file.`, "Give a study written as YAML.");
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
   const broken = document.errors[0];
@@ -78,11 +80,27 @@ export function parseStudy(text: string, path: string): Study {
   return parsed.data;
 }
 
+/** Of every object of a study. */
+const knownKeys = (): string[] => keysOf(z.toJSONSchema(studySchema, { io: "input" }));
+
+function keysOf(schema: unknown): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const { properties = {} } = schema as { properties?: object };
+  return [
+    ...Object.keys(properties),
+    ...Object.values(schema).flatMap(keysOf),
+    ...Object.values(properties).flatMap(keysOf),
+  ];
+}
+
 function describeIssue(issue: z.core.$ZodIssue, place: (keys: readonly PropertyKey[]) => string): string {
   const where = issue.path.length ? issue.path.map(String).join(".") : "the study";
   if (issue.code === "unrecognized_keys") {
-    const keys = issue.keys.map(quote).join(", ");
-    return `${where}${place([...issue.path, issue.keys[0] as string])}: unknown key${issue.keys.length > 1 ? "s" : ""} ${keys}`;
+    const keys = issue.keys.map((key) => {
+      const near = closest(key, knownKeys());
+      return near ? `${quote(key)} (${near}?)` : quote(key);
+    });
+    return `${where}${place([...issue.path, issue.keys[0] as string])}: unknown key${keys.length > 1 ? "s" : ""} ${keys.join(", ")}`;
   }
   return `${where}${place(issue.path)}: ${issue.message}`;
 }

@@ -6,7 +6,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, truncate } from "node
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { TagllmError } from "../errors.ts";
-import { flushFolder, isTemporary, replaceFile, temporaryName } from "../replace-file.ts";
+import { flushFolder, isTemporary, makeFolder, replaceFile, temporaryName } from "../replace-file.ts";
 import { loadTag } from "../tags/file.ts";
 import { tagDigest } from "../tags/tag.ts";
 import { version } from "../version.ts";
@@ -33,7 +33,7 @@ export class RunFolder {
    */
   static async open(path: string, prepared: PreparedStudy): Promise<RunFolder> {
     const folder = new RunFolder(resolve(path));
-    await folder.guarded(() => mkdir(folder.path, { recursive: true }));
+    await folder.guarded(() => makeFolder(folder.path));
     const before = await folder.readManifest(prepared.loaded.text);
     const now = await manifestOf(prepared);
     if (before) requireSame(folder.path, before, now);
@@ -65,7 +65,7 @@ export class RunFolder {
   async commit(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
     await this.guarded(async () => {
       const parent = join(folder, "..");
-      await mkdir(parent, { recursive: true });
+      await makeFolder(parent);
       const temporary = join(parent, temporaryName(basename(folder)));
       await mkdir(temporary);
       await fill(temporary);

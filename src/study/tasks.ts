@@ -77,6 +77,7 @@ export function prepareTask(
       fields: source.table.columns,
       ...(target !== undefined && { target }),
     });
+  bind({}); // refuses a field that is no column before its rows count as empty
   for (const t of [...targets, ...(spec.effects ?? []), ...(spec.molecules ?? [])])
     requireColumn(t, source, stage);
   const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });

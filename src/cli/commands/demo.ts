@@ -1,9 +1,10 @@
 /** `tagllm demo`: makes its own molecules and runs a study of all three stages on them. */
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeDemoData } from "../../demo/chemistry.ts";
 import { TagllmError } from "../../errors.ts";
+import { makeFolder } from "../../replace-file.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withStudy } from "../open-study.ts";
 import { duration } from "../progress.ts";
@@ -51,7 +52,7 @@ async function freeFolder(folder: string): Promise<string> {
     const candidate = n === 1 ? folder : `${folder}-${n}`;
     const held = await readdir(candidate).catch(() => []);
     if (held.length > 0) continue;
-    await mkdir(candidate, { recursive: true });
+    await makeFolder(candidate);
     return candidate;
   }
 }

@@ -8,6 +8,7 @@ import { findRuns, type RunSummary, readRun, summarise } from "../../report/read
 import { headingOf, mainMetric, methodCell, tagMethod, verdict } from "../../report/summary.ts";
 import { differences } from "../../study/differences.ts";
 import { formatReport } from "../../study/report.ts";
+import { workerOf } from "../../study/run-folder.ts";
 import { type Result, UsageError } from "../result.ts";
 import { properties, table } from "../table.ts";
 
@@ -93,7 +94,12 @@ export async function removeRuns(paths: readonly string[], { yes }: { yes?: bool
   }
   for (const { folder, state } of runs) {
     if (state !== "running") continue;
-    throw new TagllmError("run/locked", `The run in ${folder} is at work.`, "Stop it first.");
+    const pid = (await workerOf(folder))?.pid;
+    throw new TagllmError(
+      "run/locked",
+      `In the run folder ${folder} process ${pid} is at work.`,
+      "Stop it first.",
+    );
   }
   for (const { folder } of runs) await rm(folder, { recursive: true });
   const removed = runs.map((r) => r.folder);

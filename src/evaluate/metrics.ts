@@ -13,6 +13,8 @@ export interface Regression {
   r2: number;
   pearson: number;
   spearman: number;
+  /** Concordance index: share of pairs with different targets whose predictions stand in the same order. */
+  ci: number;
 }
 
 export function regressionMetrics(targets: Float64Array, predictions: Float64Array): Regression {
@@ -24,6 +26,7 @@ export function regressionMetrics(targets: Float64Array, predictions: Float64Arr
     r2: r2(targets, predictions),
     pearson: pearson(targets, predictions),
     spearman: spearman(targets, predictions),
+    ci: concordanceIndex(targets, predictions),
   };
 }
 
@@ -55,6 +58,51 @@ export function pearson(a: Float64Array, b: Float64Array): number {
 /** Pearson's correlation of ranks; equal values share the mean of their ranks. */
 export function spearman(a: Float64Array, b: Float64Array): number {
   return pearson(ranks(a), ranks(b));
+}
+
+/**
+ * Share of the pairs of rows with different targets whose predictions stand in the same order; equal predictions
+ * count half. NaN where all targets are equal. Time is n log n.
+ */
+export function concordanceIndex(targets: Float64Array, predictions: Float64Array): number {
+  if (targets.some(Number.isNaN) || predictions.some(Number.isNaN)) return Number.NaN;
+  const places = placesOf(predictions);
+  const below = new Int32Array(new Set(predictions).size + 1);
+  const order = Array.from(targets.keys()).sort((i, j) => targets[i]! - targets[j]!);
+  let [concordant, pairs, inserted] = [0, 0, 0];
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && targets[order[end]!] === targets[order[start]!]) end++;
+    const same = order.slice(start, end);
+    for (const i of same) {
+      const lower = countUpTo(below, places[i]! - 1);
+      const equal = countUpTo(below, places[i]!) - lower;
+      concordant += lower + equal / 2;
+      pairs += inserted;
+    }
+    for (const i of same) addAt(below, places[i]!);
+    inserted += same.length;
+    start = end;
+  }
+  return pairs > 0 ? concordant / pairs : Number.NaN;
+}
+
+/** Place of each value among the different values, from 1. */
+function placesOf(values: Float64Array): Int32Array {
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const place = new Map(sorted.map((v, i) => [v, i + 1]));
+  return Int32Array.from(values, (v) => place.get(v) as number);
+}
+
+/** A binary indexed tree of counts: add one at a place; how many lie at places up to one. */
+function addAt(tree: Int32Array, place: number): void {
+  for (let i = place; i < tree.length; i += i & -i) tree[i]!++;
+}
+
+function countUpTo(tree: Int32Array, place: number): number {
+  let count = 0;
+  for (let i = place; i > 0; i -= i & -i) count += tree[i]!;
+  return count;
 }
 
 export function mean(values: Float64Array): number {

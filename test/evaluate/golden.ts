@@ -11,7 +11,20 @@ interface RidgeGolden {
 }
 
 interface Goldens {
-  metrics: { targets: number[]; predictions: number[]; expected: Record<string, number> };
+  metrics: {
+    targets: number[];
+    predictions: number[];
+    expected: Record<string, number>;
+    libraries: Record<string, number>;
+  };
+  classification: Record<
+    string,
+    { classes: number; truth: number[]; probabilities: number[]; expected: Record<string, number> }
+  >;
+  logistic: Record<
+    string,
+    { classes: number; alpha: number; x: number[]; labels: number[]; probabilities: number[] }
+  >;
   ridge: Record<string, RidgeGolden>;
   additive: {
     a: number[];

@@ -1,11 +1,14 @@
-"""Numbers that test/evaluate compares with, worked out by numpy from the formulas alone.
+"""Numbers that test/evaluate compares with, worked out by numpy from the formulas, by scipy and by scikit-learn.
 
-Run (numpy 1.24.2):
+Run (numpy 1.24.2, scipy 1.10.1, scikit-learn 1.2.1; apt-get install python3-sklearn):
   /usr/bin/python3 test/evaluate/goldens.py > test/evaluate/goldens.json
   npx biome format --write test/evaluate/goldens.json
 """
 import json
 import numpy as np
+from scipy import stats
+from sklearn import linear_model
+from sklearn import metrics as sk
 
 rng = np.random.default_rng(20240205)
 
@@ -36,8 +39,53 @@ def metrics():
             "r2": 1 - (e**2).sum() / ((y - y.mean()) ** 2).sum(),
             "pearson": correlation(y, p),
             "spearman": correlation(ranks(y), ranks(p)),
+            "ci": concordance(y, p),
+        },
+        "libraries": {
+            "mse": sk.mean_squared_error(y, p),
+            "rmse": sk.mean_squared_error(y, p, squared=False),
+            "mae": sk.mean_absolute_error(y, p),
+            "r2": sk.r2_score(y, p),
+            "pearson": stats.pearsonr(y, p)[0],
+            "spearman": stats.spearmanr(y, p)[0],
         },
     }
+
+
+def concordance(y, p):
+    """As the definition says, pair by pair."""
+    pairs = [(i, j) for i in range(len(y)) for j in range(len(y)) if y[i] < y[j]]
+    return sum(1.0 if p[i] < p[j] else 0.5 if p[i] == p[j] else 0.0 for i, j in pairs) / len(pairs)
+
+
+def classification(n, k):
+    """Probabilities with ties; scikit-learn's numbers."""
+    truth = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    logits = np.round(rng.normal(size=(n, k)) + 1.5 * np.eye(k)[truth], 1)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    one_hot, best = np.eye(k)[truth], p.argmax(1)
+    return {
+        "classes": k,
+        "truth": truth.tolist(),
+        "probabilities": p.ravel().tolist(),
+        "expected": {
+            "rows": n,
+            "rocAuc": float(np.mean([sk.roc_auc_score(one_hot[:, c], p[:, c]) for c in range(k)])),
+            "prAuc": sk.average_precision_score(one_hot, p, average="macro"),
+            "accuracy": sk.accuracy_score(truth, best),
+            "f1": sk.f1_score(truth, best, average="macro"),
+            "logLoss": sk.log_loss(truth, p),
+        },
+    }
+
+
+def logistic(n, d, k, alpha):
+    """scikit-learn penalises |w|^2 / (2 C) on features as given; they are standardised here as in our fit."""
+    x = (rng.normal(size=(n, d)) * np.linspace(0.5, 3, d) + 2).astype(np.float32).astype(np.float64)
+    truth = np.concatenate([np.arange(k), (x @ rng.normal(size=(d, k)) + 3 * rng.normal(size=(n, k))).argmax(1)[k:]])
+    z = (x - x.mean(0)) / x.std(0)
+    model = linear_model.LogisticRegression(C=1 / alpha, multi_class="multinomial", tol=1e-12, max_iter=100000).fit(z, truth)
+    return {"classes": k, "alpha": alpha, "x": x.ravel().tolist(), "labels": truth.tolist(), "probabilities": model.predict_proba(z).ravel().tolist()}
 
 
 def solve(x, y, alpha, standardise):
@@ -81,5 +129,7 @@ if __name__ == "__main__":
             "one feature": ridge(5, 1, 1, 1.0, (0.0, 1.0)),
         },
         "additive": additive(),
+        "classification": {"two classes": classification(40, 2), "five classes": classification(60, 5)},
+        "logistic": {"two classes": logistic(60, 4, 2, 1.0), "four classes": logistic(80, 3, 4, 0.1)},
     }
     print(json.dumps(golden))

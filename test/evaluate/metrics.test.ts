@@ -2,16 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pearson, r2, regressionMetrics, spearman } from "../../src/evaluate/metrics.ts";
+import { concordanceIndex, pearson, r2, regressionMetrics, spearman } from "../../src/evaluate/metrics.ts";
 import { assertClose, goldens } from "./golden.ts";
 
 const f64 = (values: readonly number[]) => Float64Array.from(values);
 
-test("all metrics equal numpy's, ties included", () => {
-  const { targets, predictions, expected } = goldens.metrics;
+test("all metrics equal numpy's, scipy's and scikit-learn's, ties included", () => {
+  const { targets, predictions, expected, libraries } = goldens.metrics;
   const found = regressionMetrics(f64(targets), f64(predictions));
   assert.deepEqual(Object.keys(found).sort(), Object.keys(expected).sort());
-  for (const [name, value] of Object.entries(found)) assertClose([value], [expected[name]!], 1e-13, name);
+  for (const [name, value] of Object.entries(found)) {
+    assertClose([value], [expected[name]!], 1e-13, name);
+    if (name in libraries) assertClose([value], [libraries[name]!], 1e-13, name);
+  }
 });
 
 test("known values", () => {
@@ -24,7 +27,11 @@ test("known values", () => {
     r2: 1,
     pearson: 1,
     spearman: 1,
+    ci: 1,
   });
+  assert.equal(concordanceIndex(y, f64([4, 3, 2, 1])), 0);
+  assert.equal(concordanceIndex(y, f64([7, 7, 7, 7])), 0.5);
+  assert.equal(concordanceIndex(f64([1, 1, 2]), f64([5, 6, 5])), 0.25);
   assert.equal(r2(y, f64([2.5, 2.5, 2.5, 2.5])), 0);
   assert.equal(r2(y, f64([4, 3, 2, 1])), -3);
   assert.equal(pearson(y, f64([-1, -2, -3, -4])), -1);
@@ -36,9 +43,9 @@ test("what is not defined is NaN", () => {
     const { rows: _, ...rest } = regressionMetrics(f64(y), f64(p));
     return Object.entries(rest).flatMap(([name, value]) => (Number.isNaN(value) ? [name] : []));
   };
-  assert.deepEqual(metrics([], []), ["mse", "rmse", "mae", "r2", "pearson", "spearman"]);
-  assert.deepEqual(metrics([1], [2]), ["r2", "pearson", "spearman"]);
-  assert.deepEqual(metrics([0.1, 0.1, 0.1], [1, 2, 3]), ["r2", "pearson", "spearman"]);
+  assert.deepEqual(metrics([], []), ["mse", "rmse", "mae", "r2", "pearson", "spearman", "ci"]);
+  assert.deepEqual(metrics([1], [2]), ["r2", "pearson", "spearman", "ci"]);
+  assert.deepEqual(metrics([0.1, 0.1, 0.1], [1, 2, 3]), ["r2", "pearson", "spearman", "ci"]);
   assert.deepEqual(metrics([1, 2, 3], [0.7, 0.7, 0.7]), ["pearson", "spearman"]);
   assert.deepEqual(metrics([1, 2, Number.NaN], [1, 2, 3]), [
     "mse",
@@ -47,6 +54,7 @@ test("what is not defined is NaN", () => {
     "r2",
     "pearson",
     "spearman",
+    "ci",
   ]);
 });
 

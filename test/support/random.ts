@@ -23,6 +23,12 @@ export class Random {
     return Float32Array.from({ length: count }, () => this.float(from, to));
   }
 
+  /** Standard normal (Box and Muller). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - uniformFloat64(this.generator)));
+    return radius * Math.cos(2 * Math.PI * uniformFloat64(this.generator));
+  }
+
   chance(probability = 0.5): boolean {
     return uniformFloat64(this.generator) < probability;
   }

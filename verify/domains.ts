@@ -83,6 +83,8 @@ function unseenRows(source: Source, held: Source): TaskRow[] {
   const text = (row: Record<string, string>) => JSON.stringify(Object.values(row));
   const trained = new Set(source.table.rows.map(text));
   return held.table.rows.flatMap((fields, i) =>
-    trained.has(text(fields)) ? [] : [{ fields, rowNumber: held.table.rowNumbers[i] as number, numbers: [] }],
+    trained.has(text(fields))
+      ? []
+      : [{ fields, rowNumber: held.table.rowNumbers[i] as number, numbers: [], label: null }],
   );
 }

@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { withStudy } from "../src/cli/open-study.ts";
 import type { Progress } from "../src/cli/progress.ts";
 import { runView } from "../src/cli/run-view.ts";
+import { beats, type MethodResult } from "../src/study/methods.ts";
 import type { PreparedStudy } from "../src/study/prepare.ts";
-import type { MethodResult, Report, TaskReport } from "../src/study/report.ts";
+import type { Report, TaskReport } from "../src/study/report.ts";
 import { runStudy } from "../src/study/run.ts";
-import { beats } from "../src/study/warnings.ts";
 import type { Check } from "./point.ts";
 
 export const root: string = fileURLToPath(new URL("../", import.meta.url));

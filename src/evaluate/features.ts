@@ -1,19 +1,13 @@
 /**
  * Character counts: what a text says without any model. The floor that a function tag has to beat.
  */
-import { fitRidge, predictRidge, type RidgeFit } from "./ridge.ts";
-
-/** Rows of one or more text fields, with a target each. */
-export interface TextRows {
-  /** For every row its fields, in the same order in all rows. */
-  texts: readonly (readonly string[])[];
-  y: Float64Array;
-}
+/** For every row its text fields, in the same order in all rows. */
+export type TextRows = readonly (readonly string[])[];
 
 /** The characters (code points) of each field that training rows hold, sorted. */
 export type Alphabets = string[][];
 
-export function alphabetsOf(texts: TextRows["texts"]): Alphabets {
+export function alphabetsOf(texts: TextRows): Alphabets {
   const fields = texts[0]?.length ?? 0;
   return Array.from({ length: fields }, (_, f) => {
     const seen = new Set<string>();
@@ -31,7 +25,7 @@ export function featureCount(alphabets: Alphabets): number {
  * n x featureCount: for each field the count of every character of its alphabet, then its length in code points.
  * Characters outside the alphabet count for the length alone.
  */
-export function characterCounts(texts: TextRows["texts"], alphabets: Alphabets): Float32Array {
+export function characterCounts(texts: TextRows, alphabets: Alphabets): Float32Array {
   const d = featureCount(alphabets);
   const counts = new Float32Array(texts.length * d);
   let offset = 0;
@@ -48,21 +42,4 @@ export function characterCounts(texts: TextRows["texts"], alphabets: Alphabets):
     offset += alphabet.length + 1;
   }
   return counts;
-}
-
-/** Ridge on standardised character counts, alpha chosen on validation. Errors: evaluate/input. */
-export function characterCountRidge(
-  train: TextRows,
-  validation: TextRows,
-  test: TextRows["texts"],
-  alphas: readonly number[],
-): { predictions: Float64Array; fit: RidgeFit } {
-  const alphabets = alphabetsOf(train.texts);
-  const features = (texts: TextRows["texts"]) => characterCounts(texts, alphabets);
-  const fit = fitRidge(features(train.texts), train.texts.length, featureCount(alphabets), train.y, {
-    standardise: true,
-    alphas,
-    validation: { x: features(validation.texts), y: validation.y },
-  });
-  return { predictions: predictRidge(fit, features(test), test.length), fit };
 }

@@ -1,6 +1,6 @@
 /**
  * Multinomial logistic regression with an L2 penalty, in float64: minimises the sum over rows of -log p(class)
- * plus alpha / 2 * |w|^2 on standardised features; biases are not penalised. Convex, so L-BFGS finds the
+ * plus alpha / 2 * |w|^2 on standardised features (or as given); biases are not penalised. Convex, so L-BFGS finds the
  * minimum whatever it starts from.
  */
 import { TagllmError } from "../errors.ts";
@@ -26,6 +26,13 @@ export interface LabelledRows {
   readonly labels: Int32Array;
 }
 
+export interface LogisticOptions {
+  readonly alphas: readonly number[];
+  readonly validation: LabelledRows;
+  /** Penalise weights as if every feature had standard deviation 1; default true. */
+  readonly standardise?: boolean;
+}
+
 const MOST_STEPS = 300;
 const MEMORY = 10;
 /** Largest entry of the gradient, per row, at which the minimum counts as found. */
@@ -35,14 +42,14 @@ const TOLERANCE = 1e-5;
 export function fitLogistic(
   train: LabelledRows,
   classes: number,
-  { alphas, validation }: { alphas: readonly number[]; validation: LabelledRows },
+  { alphas, validation, standardise = true }: LogisticOptions,
 ): LogisticFit {
   const features = train.x.length / train.labels.length;
   if (!Number.isInteger(features) || features < 1 || alphas.length === 0) {
     const problem = `${train.x.length} features do not fit ${train.labels.length} rows, or no alpha is given.`;
     throw new TagllmError("evaluate/input", problem, "Give every row its features, and an alpha.");
   }
-  const scaled = standardised(train.x, features);
+  const scaled = standardise ? standardised(train.x, features) : asGiven(train.x, features);
   let start: Float64Array = new Float64Array((features + 1) * classes);
   const fits = [...alphas]
     .sort((a, b) => b - a)
@@ -100,6 +107,12 @@ interface Scaled {
   mean: Float64Array;
   scale: Float64Array;
 }
+
+const asGiven = (x: Float32Array, features: number): Scaled => ({
+  x: Float64Array.from(x),
+  mean: new Float64Array(features),
+  scale: new Float64Array(features).fill(1),
+});
 
 function standardised(x: Float32Array, features: number): Scaled {
   const rows = x.length / features;

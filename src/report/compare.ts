@@ -1,6 +1,7 @@
 /** Several runs beside each other: the trained tag's main metric on every task that any of them has. */
+import { headingOf, isTrainedTag, mainMetric } from "../study/methods.ts";
 import type { Report } from "../study/report.ts";
-import { headingOf, mainMetric, methodCell, tagMethod } from "./summary.ts";
+import { methodCell } from "./summary.ts";
 
 export interface Comparison {
   readonly columns: readonly string[];
@@ -26,8 +27,8 @@ export function compareRuns(runs: readonly ComparedRun[]): Comparison {
 function mainNumbers({ stages }: ComparedRun): Map<string, string> {
   const numbers = new Map<string, string>();
   for (const task of stages.flatMap((s) => s.tasks)) {
-    const tag = tagMethod(task);
-    const metric = mainMetric(task);
+    const tag = task.methods.find(isTrainedTag);
+    const metric = mainMetric(task.methods);
     const target = task.target ? ` ${task.target}` : "";
     if (tag) numbers.set(`${task.task}${target}, ${headingOf(metric)}`, methodCell(tag, metric));
   }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Interval } from "../evaluate/bootstrap.ts";
 import type { Base } from "../models/base.ts";
+import { strongestBaseline, verdict } from "../study/methods.ts";
 import type { Report, StageReport, TaskReport } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
 import { loadTag } from "../tags/file.ts";
@@ -11,7 +12,14 @@ import type { Point, Series } from "./charts.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { drawMolecules } from "./molecules.ts";
 import { type FinishedRun, readRun } from "./read-run.ts";
-import { intervals, meanOverSeeds, type RowError, strongest, verdict, worstRows } from "./summary.ts";
+import {
+  type Confusion,
+  confusionOf,
+  intervals,
+  meanOverSeeds,
+  type RowError,
+  worstRows,
+} from "./summary.ts";
 
 export interface TaskDocument extends TaskReport {
   readonly verdict: string;
@@ -21,6 +29,8 @@ export interface TaskDocument extends TaskReport {
   readonly intervals: Readonly<Record<string, Interval>>;
   /** Truth and prediction, the mean over the seeds, of test rows; at most `scatterRows`. */
   readonly scatter: readonly Point[];
+  /** null for numbers, and for more classes than a table can show. */
+  readonly confusion: Confusion | null;
   readonly worst: readonly RowError[];
 }
 
@@ -47,6 +57,7 @@ export interface RunDocument extends Omit<Report, "stages"> {
 const scatterRows = 2000;
 const worstCount = 12;
 const curvePoints = 300;
+const mostClasses = 12;
 
 /** @throws run/not-a-run, run/unfinished, run/damaged */
 export async function describeRun(path: string, base: Base | string): Promise<RunDocument> {
@@ -79,13 +90,19 @@ async function describeTask(run: FinishedRun, stage: StageReport, task: TaskRepo
     (r) => r.stage === stage.stage && r.task === task.task && r.target === task.target,
   );
   const perRow = meanOverSeeds(rows);
+  const classes = Object.keys(rows[0]?.probabilities ?? {});
   const stride = Math.max(1, Math.ceil(perRow.length / scatterRows));
   return {
     ...task,
-    verdict: verdict(task),
-    strongest: strongest(task)?.method ?? null,
+    verdict: verdict(task.methods),
+    strongest: strongestBaseline(task.methods)?.method ?? null,
     intervals: rows.length ? intervals(rows) : {},
-    scatter: perRow.filter((_, i) => i % stride === 0).map((r) => ({ x: r.truth, y: r.predicted })),
+    scatter: classes.length
+      ? []
+      : perRow
+          .filter((_, i) => i % stride === 0)
+          .map((r) => ({ x: r.truth as number, y: r.predicted as number })),
+    confusion: classes.length > 0 && classes.length <= mostClasses ? confusionOf(perRow, classes) : null,
     worst: await drawMolecules(worstRows(perRow, worstCount)),
   };
 }

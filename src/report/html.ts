@@ -1,10 +1,12 @@
 /** One HTML file that needs nothing else: no script, no network; for the screen and for A4. */
+
+import { headingOf } from "../study/methods.ts";
 import { escapeText, legend, lineChart, scatterChart } from "./charts.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, StageDocument, TaskDocument } from "./document.ts";
 import type { Geometry } from "./geometry.ts";
 import { style } from "./style.ts";
-import { fieldText, headingOf, methodCell, metricsOf, number, type RowError } from "./summary.ts";
+import { fieldText, methodCell, metricsOf, number, type RowError } from "./summary.ts";
 
 export function toHtml(runs: readonly RunDocument[]): string {
   const title = runs.map((r) => r.study.name).join(", ");
@@ -76,7 +78,7 @@ function taskSection(task: TaskDocument): string {
     : "";
   return `<div class="task"><h3>${escapeText(task.task)} <small>${what}; ${train} train, ${validation} validation, ${test} test rows</small></h3>
 <p class="verdict">${escapeText(task.verdict)}</p>
-${methodsTable(task)}${scatter}${worstSection(task)}</div>`;
+${methodsTable(task)}${scatter}${confusionTable(task)}${worstSection(task)}</div>`;
 }
 
 function methodsTable(task: TaskDocument): string {
@@ -103,10 +105,23 @@ function methodsTable(task: TaskDocument): string {
 <p class="note">${seeds}${range}.</p>`;
 }
 
+function confusionTable({ confusion, target }: TaskDocument): string {
+  if (!confusion) return "";
+  const { classes, counts } = confusion;
+  const head = classes.map((c) => `<th>${escapeText(c)}</th>`).join("");
+  const rows = classes.map(
+    (truth, t) =>
+      `<tr><th scope="row">${escapeText(truth)}</th>${(counts[t] ?? []).map((n, p) => `<td${t === p ? ' class="hit"' : ""}>${n}</td>`).join("")}</tr>`,
+  );
+  return `<h4>Test rows by true ${escapeText(target ?? "")} (down) and predicted (across)</h4><table><thead><tr><th></th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+}
+
 function worstSection({ worst, target }: TaskDocument): string {
   if (worst.length === 0) return "";
   return `<h4>Worst test rows</h4><div class="worst">${worst.map((r) => worstRow(r, target ?? "")).join("")}</div>`;
 }
+
+const value = (v: number | string): string => (typeof v === "number" ? number(v) : escapeText(v));
 
 function worstRow(row: RowError, target: string): string {
   const pictures = Object.values(row.drawings ?? {}).join("");
@@ -116,7 +131,7 @@ function worstRow(row: RowError, target: string): string {
         `<div class="field"><b>${escapeText(name)}</b> ${escapeText(fieldText(value))}</div>`,
     )
     .join("");
-  return `<figure>${pictures}<figcaption>row ${row.row + 1}: ${escapeText(target)} ${number(row.truth)}, predicted ${number(row.predicted)}${texts}</figcaption></figure>`;
+  return `<figure>${pictures}<figcaption>row ${row.row + 1}: ${escapeText(target)} ${value(row.truth)}, predicted ${value(row.predicted)}${texts}</figcaption></figure>`;
 }
 
 function geometrySection(geometry: Geometry | string): string {

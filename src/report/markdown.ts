@@ -1,8 +1,9 @@
 /** The report as Markdown: the same words and tables, without charts. */
+import { headingOf } from "../study/methods.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, TaskDocument } from "./document.ts";
 import type { Geometry } from "./geometry.ts";
-import { fieldText, headingOf, methodCell, metricsOf, number } from "./summary.ts";
+import { fieldText, methodCell, metricsOf, number } from "./summary.ts";
 
 export function toMarkdown(runs: readonly RunDocument[]): string {
   const blocks = [
@@ -57,8 +58,8 @@ function taskBlocks(task: TaskDocument): string[] {
   );
   const worst = task.worst.map((r) => [
     String(r.row + 1),
-    number(r.truth),
-    number(r.predicted),
+    typeof r.truth === "number" ? number(r.truth) : r.truth,
+    typeof r.predicted === "number" ? number(r.predicted) : r.predicted,
     ...Object.values(r.fields).map(fieldText),
   ]);
   return [

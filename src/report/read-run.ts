@@ -13,8 +13,11 @@ export interface PredictedRow {
   readonly target: string;
   /** 0-based data row of the file. */
   readonly row: number;
-  readonly truth: number;
-  readonly predicted: number;
+  /** Numbers in the target's unit, or names of classes. */
+  readonly truth: number | string;
+  readonly predicted: number | string;
+  /** By class. */
+  readonly probabilities?: Readonly<Record<string, number>>;
   readonly fields: Readonly<Record<string, string>>;
 }
 

@@ -24,6 +24,7 @@ td.left { overflow-wrap: anywhere }
 tr.own { background: #e8f1f8; font-weight: 600 }
 tr.own th, tr.own td { font-weight: 600 }
 tr.own small { font-weight: 400 }
+.hit { background: #e8f1f8; font-weight: 600 }
 .mark { color: #8a3d00; white-space: nowrap }
 .charts { display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px }
 .charts svg { width: 100%; height: auto }

@@ -1,38 +1,10 @@
-/** What a report says of a task in words and in numbers beyond the tables of the run. */
+/** What a report says of a task in numbers beyond the tables of the run. */
 import { bootstrapInterval, type Interval } from "../evaluate/bootstrap.ts";
+import { accuracy, logLoss, macroF1, mostProbable } from "../evaluate/classification.ts";
 import { mae, pearson, r2, rmse, spearman } from "../evaluate/metrics.ts";
-import type { MethodResult, TaskReport } from "../study/report.ts";
-import { beats } from "../study/warnings.ts";
+import type { MethodResult } from "../study/methods.ts";
+import type { TaskReport } from "../study/report.ts";
 import type { PredictedRow } from "./read-run.ts";
-
-/** Which way a metric is better, and its heading. */
-export const metricInfo: Readonly<Record<string, { heading: string; lower: boolean }>> = {
-  rmse: { heading: "RMSE", lower: true },
-  mae: { heading: "MAE", lower: true },
-  pearson: { heading: "Pearson", lower: false },
-  spearman: { heading: "Spearman", lower: false },
-  r2: { heading: "R2", lower: false },
-  bitsPerCharacter: { heading: "bits/char", lower: true },
-  nats: { heading: "nats/token", lower: true },
-};
-
-export const headingOf = (metric: string): string => metricInfo[metric]?.heading ?? metric;
-
-/** The metric that decides. */
-export const mainMetric = ({ methods }: TaskReport): string => Object.keys(methods[0]?.mean ?? {})[0] ?? "";
-
-const ours = (m: MethodResult): boolean => m.method === "function tag" || m.method === "domain tag";
-
-export const tagMethod = ({ methods }: TaskReport): MethodResult | null => methods.find(ours) ?? null;
-
-/** The best of the methods that are not the trained tag. */
-export function strongest(task: TaskReport): MethodResult | null {
-  const metric = mainMetric(task);
-  const lower = metricInfo[metric]?.lower ?? true;
-  const value = (m: MethodResult) => (lower ? 1 : -1) * (m.mean[metric] ?? Number.POSITIVE_INFINITY);
-  const others = task.methods.filter((m) => !ours(m));
-  return others.length ? others.reduce((a, b) => (value(b) < value(a) ? b : a)) : null;
-}
 
 const missing = "–";
 
@@ -53,63 +25,100 @@ const longestField = 160;
 export const fieldText = (value: string): string =>
   value.length <= longestField ? value : `${value.slice(0, longestField)}… (${value.length} characters)`;
 
-/** In one honest sentence. */
-export function verdict(task: TaskReport): string {
-  const [tag, best] = [tagMethod(task), strongest(task)];
-  const metric = mainMetric(task);
-  if (!tag || !best) return "There is nothing to compare with.";
-  const numbers = `${headingOf(metric)} ${number(tag.mean[metric])} against ${number(best.mean[metric])}`;
-  if (metric !== "rmse") {
-    const better = (tag.mean[metric] as number) < (best.mean[metric] as number);
-    return `The ${tag.method} is ${better ? "better" : "not better"} than ${best.method}: ${numbers}.`;
-  }
-  if (beats(tag, best))
-    return `The ${tag.method} beats the strongest baseline, ${best.method}, by more than the spread of the seeds: ${numbers}.`;
-  if (beats(best, tag))
-    return `The ${tag.method} does not reach the strongest baseline, ${best.method}: ${numbers}.`;
-  return `The ${tag.method} is level with the strongest baseline, ${best.method}, within the spread of the seeds: ${numbers}.`;
-}
-
-const intervalMetrics = { rmse, mae, pearson, spearman, r2 };
-
 /** 95 % intervals over the test rows of each metric's mean over the seeds. */
 export function intervals(rows: readonly PredictedRow[]): Record<string, Interval> {
-  const seeds = grouped(rows, (r) => r.seed).map((own) => ({
-    truth: Float64Array.from(own, (r) => r.truth),
-    predicted: Float64Array.from(own, (r) => r.predicted),
-  }));
-  const count = seeds[0]?.truth.length ?? 0;
-  const pick = (from: Float64Array, drawn: Int32Array) => Float64Array.from(drawn, (i) => from[i] as number);
-  const entries = Object.entries(intervalMetrics).map(([name, metric]) => {
-    const statistic = (drawn: Int32Array) => {
-      const values = seeds.map((s) => metric(pick(s.truth, drawn), pick(s.predicted, drawn)));
-      return values.reduce((sum, v) => sum + v, 0) / values.length;
-    };
+  const seeds = grouped(rows, (r) => r.seed);
+  const count = seeds[0]?.length ?? 0;
+  const metrics = hasClasses(rows) ? classMetrics(seeds) : numberMetrics(seeds);
+  const entries = Object.entries(metrics).map(([name, perSeed]) => {
+    const statistic = (drawn: Int32Array) =>
+      perSeed.reduce((sum, metric) => sum + metric(drawn), 0) / perSeed.length;
     return [name, bootstrapInterval(count, statistic, { seed: 1, resamples: 500 })];
   });
   return Object.fromEntries(entries);
 }
 
-/** A test row with the mean of what the seeds' tags predicted for it. */
+const hasClasses = (rows: readonly PredictedRow[]): boolean => rows[0]?.probabilities !== undefined;
+
+/** By metric, one function of drawn rows for each seed. */
+type DrawnMetrics = Record<string, ((drawn: Int32Array) => number)[]>;
+
+function numberMetrics(seeds: readonly PredictedRow[][]): DrawnMetrics {
+  const columns = seeds.map((own) => ({
+    truth: Float64Array.from(own, (r) => r.truth as number),
+    predicted: Float64Array.from(own, (r) => r.predicted as number),
+  }));
+  const pick = (from: Float64Array, drawn: Int32Array) => Float64Array.from(drawn, (i) => from[i] as number);
+  const of = (metric: (truth: Float64Array, predicted: Float64Array) => number) =>
+    columns.map((c) => (drawn: Int32Array) => metric(pick(c.truth, drawn), pick(c.predicted, drawn)));
+  return { rmse: of(rmse), mae: of(mae), pearson: of(pearson), spearman: of(spearman), r2: of(r2) };
+}
+
+/** Those that a resample without some class still has. */
+function classMetrics(seeds: readonly PredictedRow[][]): DrawnMetrics {
+  const classes = Object.keys(seeds[0]?.[0]?.probabilities ?? {});
+  const columns = seeds.map((own) => ({
+    truth: Int32Array.from(own, (r) => classes.indexOf(r.truth as string)),
+    probabilities: own.map((r) => classes.map((c) => r.probabilities?.[c] as number)),
+  }));
+  const of = (metric: (truth: Int32Array, probabilities: Float64Array) => number) =>
+    columns.map((c) => (drawn: Int32Array) => {
+      const probabilities = Float64Array.from([...drawn].flatMap((i) => c.probabilities[i] as number[]));
+      return metric(
+        drawn.map((i) => c.truth[i] as number),
+        probabilities,
+      );
+    });
+  return {
+    accuracy: of((t, p) => accuracy(t, mostProbable(p, classes.length))),
+    f1: of((t, p) => macroF1(t, mostProbable(p, classes.length))),
+    logLoss: of(logLoss),
+  };
+}
+
+/** A test row with what the seeds' tags predicted for it on average. */
 export interface RowError {
   readonly row: number;
   readonly fields: Readonly<Record<string, string>>;
-  readonly truth: number;
-  readonly predicted: number;
+  readonly truth: number | string;
+  readonly predicted: number | string;
+  /** Distance of numbers; how improbable the true class was said to be. */
+  readonly error: number;
   /** SVG by field. */
   readonly drawings?: Readonly<Record<string, string>>;
 }
 
 export function meanOverSeeds(rows: readonly PredictedRow[]): RowError[] {
   return grouped(rows, (r) => r.row).map((same) => {
-    const { row, fields, truth } = same[0] as PredictedRow;
-    return { row, fields, truth, predicted: same.reduce((s, r) => s + r.predicted, 0) / same.length };
+    const { row, fields, truth, probabilities } = same[0] as PredictedRow;
+    const mean = (of: (r: PredictedRow) => number) => same.reduce((s, r) => s + of(r), 0) / same.length;
+    if (!probabilities) {
+      const predicted = mean((r) => r.predicted as number);
+      return { row, fields, truth, predicted, error: Math.abs(predicted - (truth as number)) };
+    }
+    const means = Object.keys(probabilities).map((c) => ({
+      c,
+      p: mean((r) => r.probabilities?.[c] as number),
+    }));
+    const best = means.reduce((a, b) => (b.p > a.p ? b : a));
+    return { row, fields, truth, predicted: best.c, error: 1 - (means.find((m) => m.c === truth)?.p ?? 0) };
   });
 }
 
-export function worstRows(rows: readonly RowError[], count: number): RowError[] {
-  const error = (r: RowError) => Math.abs(r.predicted - r.truth);
-  return [...rows].sort((a, b) => error(b) - error(a)).slice(0, count);
+export const worstRows = (rows: readonly RowError[], count: number): RowError[] =>
+  [...rows].sort((a, b) => b.error - a.error).slice(0, count);
+
+/** Rows by true class, then by predicted one. */
+export interface Confusion {
+  readonly classes: readonly string[];
+  readonly counts: readonly (readonly number[])[];
+}
+
+export function confusionOf(rows: readonly RowError[], classes: readonly string[]): Confusion {
+  const counts = classes.map((truth) =>
+    classes.map((predicted) => rows.filter((r) => r.truth === truth && r.predicted === predicted).length),
+  );
+  return { classes, counts };
 }
 
 function grouped<T>(items: readonly T[], key: (item: T) => unknown): T[][] {

@@ -1,8 +1,9 @@
 /** What a function tag is compared with: predictions from the same rows that need no trained tag. */
 import type { Runner } from "../batch/runner.ts";
-import { additiveMeans, predictAdditive, predictMean } from "../evaluate/baselines.ts";
-import { characterCountRidge } from "../evaluate/features.ts";
-import { fingerprintRidge } from "./fingerprints.ts";
+import { additiveMeans, predictAdditive } from "../evaluate/baselines.ts";
+import { alphabetsOf, characterCounts } from "../evaluate/features.ts";
+import { applyHead } from "../train/tasks.ts";
+import { fingerprints } from "./fingerprints.ts";
 import { type FittedHead, fitHead, HeadData, predictSide, type Scores } from "./function-stage.ts";
 import type { StudyStage } from "./schema.ts";
 import type { Side } from "./sources.ts";
@@ -13,35 +14,53 @@ const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000];
 
 /** Baselines that read no base: the same for every seed. Keys are the methods' names in reports. */
 export async function plainBaselines(data: HeadData): Promise<Record<string, Scores[]>> {
-  const results: Record<string, Scores[]> = {
-    mean: data.scores("test", await perOutput(data, (train) => predictMean(train, data.side("test").length))),
-    "character counts": data.scores("test", await characterCounts(data)),
+  const predictions: Record<string, Float64Array> = {
+    [hasNumbers(data) ? "mean" : "class shares"]: constant(data),
+    "character counts": fromFeatures(data, characterFeatures(data), true),
   };
   const effects = data.tasks[0]?.spec.effects;
-  if (effects?.length === 2) {
+  if (effects?.length === 2 && hasNumbers(data)) {
     const keyed = (side: Side) => ({
       a: column(data, side, effects[0] as string),
       b: column(data, side, effects[1] as string),
     });
-    const predicted = await perOutput(data, (train) =>
+    predictions["additive means"] = perOutput(data, (train) =>
       predictAdditive(additiveMeans(keyed("train"), train), keyed("test")),
     );
-    results["additive means"] = data.scores("test", predicted);
   }
   const molecules = data.tasks[0]?.spec.molecules;
   if (molecules) {
-    const of = (side: Side) => rowsOf(data, side).map(({ row }) => molecules.map((m) => row.fields[m] ?? ""));
-    const predicted = await perOutput(data, (train, validation) =>
-      fingerprintRidge(
-        { molecules: of("train"), y: train },
-        { molecules: of("validation"), y: validation },
-        of("test"),
-        baselinePenalties,
-      ),
-    );
-    results.fingerprints = data.scores("test", predicted);
+    const of = (side: Side) => data.rows(side).map((row) => molecules.map((m) => row.fields[m] ?? ""));
+    const bits = {
+      train: await fingerprints(of("train")),
+      validation: await fingerprints(of("validation")),
+      test: await fingerprints(of("test")),
+    };
+    predictions.fingerprints = fromFeatures(data, bits, false);
   }
-  return results;
+  return Object.fromEntries(
+    Object.entries(predictions).map(([method, found]) => [method, data.scores("test", found)]),
+  );
+}
+
+const hasNumbers = (data: HeadData): boolean => data.tasks.every((t) => t.kind === "number");
+
+/** What one would say of every row without looking at it. */
+function constant(data: HeadData): Float64Array {
+  const average = data.answer.average(data.rows("train"));
+  const rows = data.rows("test").length;
+  return Float64Array.from(
+    { length: rows * average.length },
+    (_, i) => average[i % average.length] as number,
+  );
+}
+
+/** The same kind of head on other features than the base's hidden states. */
+function fromFeatures(data: HeadData, x: Record<Side, Float32Array>, standardise: boolean): Float64Array {
+  const of = (side: Side) => ({ x: x[side], rows: data.rows(side) });
+  const options = { penalties: baselinePenalties, standardise };
+  const head = data.answer.fit(of("train"), of("validation"), options);
+  return data.answer.predictions(applyHead(x.test, head));
 }
 
 /** Ridge on the frozen model's last state of the prompt without the function tag. */
@@ -51,29 +70,21 @@ export async function probe(
   data: HeadData,
 ): Promise<{ scores: Scores[]; fitted: FittedHead }> {
   const lengths = Object.fromEntries(data.tasks.map((t) => [t.functionTag as string, 0]));
-  const bare = new HeadData(data.tasks, data.scaling, new Set(), lengths);
+  const bare = new HeadData(data.tasks, data.answer, new Set(), lengths);
   const fitted = await fitHead(runner, bare, stage.head.penalties);
   return { fitted, scores: data.scores("test", await predictSide(runner, bare, "test", fitted.head)) };
 }
 
-function characterCounts(data: HeadData): Promise<ArrayLike<number>> {
-  const texts = (side: Side) => rowsOf(data, side).map(({ task, row }) => fieldTexts(task, row));
-  return perOutput(data, (train, validation) => {
-    const fit = characterCountRidge(
-      { texts: texts("train"), y: train },
-      { texts: texts("validation"), y: validation },
-      texts("test"),
-      baselinePenalties,
-    );
-    return fit.predictions;
-  });
+function characterFeatures(data: HeadData): Record<Side, Float32Array> {
+  const texts = (side: Side) =>
+    data.tasks.flatMap((task) => task.rows[side].map((row) => fieldTexts(task, row)));
+  const alphabets = alphabetsOf(texts("train"));
+  const of = (side: Side) => characterCounts(texts(side), alphabets);
+  return { train: of("train"), validation: of("validation"), test: of("test") };
 }
 
-const rowsOf = (data: HeadData, side: Side): { task: PreparedTask; row: TaskRow }[] =>
-  data.tasks.flatMap((task) => task.rows[side].map((row) => ({ task, row })));
-
 const column = (data: HeadData, side: Side, field: string): string[] =>
-  rowsOf(data, side).map(({ row }) => row.fields[field] ?? "");
+  data.rows(side).map((row) => row.fields[field] ?? "");
 
 /** The data fields of the prompt, in order. */
 function fieldTexts(task: PreparedTask, row: TaskRow): string[] {
@@ -82,14 +93,12 @@ function fieldTexts(task: PreparedTask, row: TaskRow): string[] {
 }
 
 /** Runs a predictor of one output for each output; results are interleaved as [n, outputs]. */
-async function perOutput(
-  data: HeadData,
-  predict: (train: Float64Array, validation: Float64Array) => Float64Array | Promise<Float64Array>,
-): Promise<Float64Array> {
-  const outputs = data.scaling.length;
-  const of = (side: Side, k: number) => data.targets(side).filter((_, i) => i % outputs === k);
-  const columns: Float64Array[] = [];
-  for (let k = 0; k < outputs; k++) columns.push(await predict(of("train", k), of("validation", k)));
+function perOutput(data: HeadData, predict: (train: Float64Array) => Float64Array): Float64Array {
+  const { outputs } = data.answer;
+  const train = data.targets("train");
+  const columns = Array.from({ length: outputs }, (_, k) =>
+    predict(train.filter((_value, i) => i % outputs === k)),
+  );
   const rows = columns[0]?.length ?? 0;
   return Float64Array.from(
     { length: rows * outputs },

@@ -1,12 +1,11 @@
-/** Ridge on Morgan fingerprints: what chemistry's own features say of molecules, beside the tags. */
-import { fitRidge, predictRidge } from "../evaluate/ridge.ts";
+/** Morgan fingerprints: chemistry's own features of molecules, for a baseline beside the tags. */
 import { loadRdkit, type Rdkit } from "../rdkit.ts";
 
 const bits = 1024;
 const options = JSON.stringify({ radius: 2, nBits: bits });
 
 /** [n, bits] for each row's molecules, one after the other; a text that is no molecule has no bits. */
-async function fingerprints(rows: readonly (readonly string[])[]): Promise<Float32Array> {
+export async function fingerprints(rows: readonly (readonly string[])[]): Promise<Float32Array> {
   const rdkit = await loadRdkit();
   const known = new Map<string, Uint8Array | null>();
   const width = (rows[0]?.length ?? 0) * bits;
@@ -29,29 +28,4 @@ function bitsOf(rdkit: Rdkit, smiles: string): Uint8Array | null {
   } finally {
     molecule?.delete();
   }
-}
-
-export interface MoleculeRows {
-  /** For every row its molecules as SMILES. */
-  readonly molecules: readonly (readonly string[])[];
-  readonly y: Float64Array;
-}
-
-/** Predictions for the test rows; the penalty is chosen on validation. */
-export async function fingerprintRidge(
-  train: MoleculeRows,
-  validation: MoleculeRows,
-  test: MoleculeRows["molecules"],
-  alphas: readonly number[],
-): Promise<Float64Array> {
-  const [x, validationX, testX] = await Promise.all(
-    [train.molecules, validation.molecules, test].map(fingerprints),
-  );
-  const width = (train.molecules[0]?.length ?? 0) * bits;
-  const fit = fitRidge(x as Float32Array, train.y.length, width, train.y, {
-    standardise: false,
-    alphas,
-    validation: { x: validationX as Float32Array, y: validation.y },
-  });
-  return predictRidge(fit, testX as Float32Array, test.length);
 }

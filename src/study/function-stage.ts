@@ -1,58 +1,48 @@
 /**
- * Stages 2 and 3 with a number as the answer: function tag and head learn labelled rows. The head is linear on
- * the last hidden state, so it is solved in closed form; the tag is trained by gradient through it.
+ * Stages 2 and 3 with a number or a class as the answer: function tag and head learn labelled rows. The head is
+ * linear on the last hidden state, so it is solved in closed form; the tag is trained by gradient through it.
  */
 import type { HeadValues, Runner } from "../batch/runner.ts";
-import { type Regression, regressionMetrics } from "../evaluate/metrics.ts";
-import { fitRidge, predictRidge, type RidgeFit } from "../evaluate/ridge.ts";
-import type { Scaling } from "../tags/tag.ts";
-import { setHead, WindowedRidge } from "../train/closed-form.ts";
-import { type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
+import { fitOutlierDetector, type OutlierDetector } from "../evaluate/outliers.ts";
+import { WindowedRidge } from "../train/closed-form.ts";
+import { applyHead, type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
 import type { ClosedForm } from "../train/trainer.ts";
+import { type Answer, type AnswerDescription, type Outcome, ridgeHead } from "./answers.ts";
+import type { Metrics } from "./methods.ts";
 import type { StudyStage } from "./schema.ts";
 import type { Side } from "./sources.ts";
-import { type PreparedTask, queryOf, standardise, type TaskRow } from "./tasks.ts";
+import { type PreparedTask, queryOf, type TaskRow } from "./tasks.ts";
 
 /** What was predicted for a row of a table, in the target's own unit. */
-export interface RowPrediction {
+export interface RowPrediction extends Outcome {
   /** 0-based data row of the file. */
   readonly row: number;
-  readonly truth: number;
-  readonly predicted: number;
   /** The data of the prompt. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Metrics of one output, in its own unit. */
-export type Scores = Readonly<Record<string, Regression>>;
-
-export function headExample(
-  task: PreparedTask,
-  row: TaskRow,
-  scaling: readonly Scaling[],
-  trained: ReadonlySet<string>,
-  lengths: Record<string, number> = {},
-): HeadExample {
-  const prompt = task.compiler.compile(row, { withTarget: false, lengths });
-  return { query: queryOf(prompt, task.isolate, trained), target: standardise(row, scaling) };
-}
+/** Metrics by target. */
+export type Scores = Readonly<Record<string, Metrics>>;
 
 /** Examples of one way of prompting (with the tag, or without its vectors) for all sides of all tasks. */
 export class HeadData {
   readonly tasks: readonly PreparedTask[];
-  readonly scaling: readonly Scaling[];
+  readonly answer: Answer;
   private readonly examples: Record<Side, readonly HeadExample[]>;
 
   constructor(
     tasks: readonly PreparedTask[],
-    scaling: readonly Scaling[],
+    answer: Answer,
     trained: ReadonlySet<string>,
     lengths: Record<string, number> = {},
   ) {
     this.tasks = tasks;
-    this.scaling = scaling;
-    const of = (side: Side) =>
-      tasks.flatMap((t) => t.rows[side].map((row) => headExample(t, row, scaling, trained, lengths)));
+    this.answer = answer;
+    const example = (task: PreparedTask, row: TaskRow): HeadExample => {
+      const prompt = task.compiler.compile(row, { withTarget: false, lengths });
+      return { query: queryOf(prompt, task.isolate, trained), target: answer.encode(row) };
+    };
+    const of = (side: Side) => tasks.flatMap((t) => t.rows[side].map((row) => example(t, row)));
     this.examples = { train: of("train"), validation: of("validation"), test: of("test") };
   }
 
@@ -64,48 +54,49 @@ export class HeadData {
     return this.examples[side].slice(0, limit).map((e) => e.query);
   }
 
-  /** Standardised targets, [n, outputs]. */
+  /** Rows of all tasks, in their order. */
+  rows(side: Side): TaskRow[] {
+    return this.tasks.flatMap((t) => t.rows[side]);
+  }
+
+  /** Coded targets, [n, outputs]. */
   targets(side: Side, limit = Number.POSITIVE_INFINITY): Float64Array {
     return Float64Array.from(this.examples[side].slice(0, limit).flatMap((e) => e.target));
   }
 
-  /** Truth and prediction of every row of a side, per task and output, in the targets' units. */
-  rows(side: Side, predictions: ArrayLike<number>): RowPrediction[][][] {
-    let at = 0;
-    return this.tasks.map((task) => {
-      const begin = at;
-      at += task.rows[side].length;
-      return task.targets.map((_, k) => {
-        const { mean, scale } = this.scaling[k] as Scaling;
-        return task.rows[side].map((row, i) => ({
-          row: row.rowNumber,
-          truth: row.numbers[k] as number,
-          predicted: mean + scale * (predictions[(begin + i) * task.targets.length + k] as number),
-          fields: Object.fromEntries(task.fields.map((field) => [field, row.fields[field] as string])),
-        }));
-      });
+  /** Truth and prediction of every row of a side, per task and target. */
+  outcomes(side: Side, predictions: Float64Array): RowPrediction[][][] {
+    return this.perTask(side, predictions, (task, rows, own) =>
+      this.answer.outcomes(rows, own).map((outcomes) =>
+        outcomes.map((outcome, i) => {
+          const { rowNumber, fields } = rows[i] as TaskRow;
+          const shown = task.fields.map((field) => [field, fields[field] as string]);
+          return { row: rowNumber, ...outcome, fields: Object.fromEntries(shown) };
+        }),
+      ),
+    );
+  }
+
+  /** Metrics of predictions [n, outputs] of a side, per task and target. */
+  scores(side: Side, predictions: Float64Array): Scores[] {
+    return this.perTask(side, predictions, (task, rows, own) => {
+      const metrics = this.answer.metrics(rows, own);
+      return Object.fromEntries(task.targets.map((target, k) => [target, metrics[k] as Metrics]));
     });
   }
 
-  /** Metrics of standardised predictions [n, outputs] of a side, per task and output, in the targets' units. */
-  scores(side: Side, predictions: ArrayLike<number>): Scores[] {
+  private perTask<T>(
+    side: Side,
+    predictions: Float64Array,
+    work: (task: PreparedTask, rows: readonly TaskRow[], own: Float64Array) => T,
+  ): T[] {
+    const { outputs } = this.answer;
     let at = 0;
     return this.tasks.map((task) => {
       const rows = task.rows[side];
       const begin = at;
       at += rows.length;
-      return Object.fromEntries(
-        task.targets.map((target, k) => {
-          const { mean, scale } = this.scaling[k] as Scaling;
-          const truth = Float64Array.from(rows, (r) => r.numbers[k] as number);
-          const outputs = task.targets.length;
-          const predicted = Float64Array.from(
-            rows,
-            (_, i) => mean + scale * (predictions[(begin + i) * outputs + k] as number),
-          );
-          return [target, regressionMetrics(truth, predicted)];
-        }),
-      );
+      return work(task, rows, predictions.subarray(begin * outputs, at * outputs));
     });
   }
 }
@@ -114,43 +105,73 @@ export class HeadData {
 const features = (runner: Runner, data: HeadData, side: Side, limit?: number): Promise<Float32Array> =>
   runner.hidden(data.queries(side, limit), readout);
 
-export interface FittedHead {
-  readonly head: HeadValues;
-  readonly fit: RidgeFit;
-  readonly validationLoss: number;
+/** Ridge regression on the hidden states of up to `rows` training examples, as training goes: its validation loss. */
+export async function validateHead(
+  runner: Runner,
+  data: HeadData,
+  penalties: readonly number[],
+  rows: number,
+): Promise<number> {
+  const { head, validation } = await ridgeOnStates(runner, data, penalties, rows);
+  const target = data.targets("validation");
+  return (
+    applyHead(validation, head).reduce((sum, p, i) => sum + (p - (target[i] as number)) ** 2, 0) /
+    target.length
+  );
 }
 
-/** Ridge regression on the hidden states of up to `rows` training examples; validation chooses the penalty. */
+/** The head that training starts from: the same, penalised as asked. */
+export const startHead = async (runner: Runner, data: HeadData, penalty: number, rows: number) =>
+  (await ridgeOnStates(runner, data, [penalty], rows)).head;
+
+async function ridgeOnStates(runner: Runner, data: HeadData, penalties: readonly number[], limit: number) {
+  const train = { x: await features(runner, data, "train", limit), rows: data.rows("train").slice(0, limit) };
+  const validation = { x: await features(runner, data, "validation"), rows: data.rows("validation") };
+  const head = ridgeHead(train, validation, { penalties }, (row) => data.answer.encode(row));
+  return { head, validation: validation.x };
+}
+
+/** A head fitted for use, and the hidden states that it was fitted and chosen on. */
+export interface FittedHead {
+  readonly head: HeadValues;
+  readonly train: Float32Array;
+  readonly validation: Float32Array;
+}
+
+/** On all training rows; validation chooses the penalty. With `given`, that head instead. */
 export async function fitHead(
   runner: Runner,
   data: HeadData,
   penalties: readonly number[],
-  rows = Number.POSITIVE_INFINITY,
+  given: HeadValues | null = null,
 ): Promise<FittedHead> {
-  const width = runner.base.architecture.hiddenSize;
-  const x = await features(runner, data, "train", rows);
-  const y = data.targets("train", rows);
-  const validation = { x: await features(runner, data, "validation"), y: data.targets("validation") };
-  const fit = fitRidge(x, x.length / width, width, y, { alphas: penalties, validation, standardise: true });
-  const predicted = predictRidge(fit, validation.x, validation.x.length / width);
-  const loss =
-    predicted.reduce((s, p, i) => s + (p - (validation.y[i] as number)) ** 2, 0) / predicted.length;
-  return { head: headOf(fit), fit, validationLoss: loss };
+  const train = await features(runner, data, "train");
+  const validation = await features(runner, data, "validation");
+  const of = (side: Side, x: Float32Array) => ({ x, rows: data.rows(side) });
+  const head = given ?? data.answer.fit(of("train", train), of("validation", validation), { penalties });
+  return { head, train, validation };
 }
 
-/** Predictions of a head for a side, standardised. */
-export const predictSide = (
+/** Predictions of a head for a side, [n, outputs]. */
+export async function predictSide(
   runner: Runner,
   data: HeadData,
   side: Side,
   head: HeadValues,
-): Promise<Float32Array> => headPredictions(runner, data.queries(side), head);
+): Promise<Float64Array> {
+  return data.answer.predictions(await headPredictions(runner, data.queries(side), head));
+}
 
-function headOf(fit: RidgeFit): HeadValues {
-  const outputs = fit.bias.length;
-  const head = { outputs, weight: new Float32Array(fit.weight.length), bias: new Float32Array(outputs) };
-  setHead(head, fit);
-  return head;
+/** What the tag's file must say for its answers to be read, doubted and refused. */
+export function describeAnswers(
+  data: HeadData,
+  { head, train, validation }: FittedHead,
+): AnswerDescription & { outliers: OutlierDetector | null } {
+  const predictions = data.answer.predictions(applyHead(validation, head));
+  return {
+    ...data.answer.description(data.rows("validation"), predictions),
+    outliers: fitOutlierDetector(train, validation, head.weight.length / head.outputs),
+  };
 }
 
 export function headTask(data: HeadData, task: number): HeadTask {
@@ -179,6 +200,6 @@ export function closedForm(
     observe: (examples) => window.observe(examples),
     state: () => window.state(),
     restore: (state) => window.restore(state),
-    validate: async () => (await fitHead(runner, data, spec.penalties, spec.validationRows)).validationLoss,
+    validate: () => validateHead(runner, data, spec.penalties, spec.validationRows),
   };
 }

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { HeadValues } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
+import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
@@ -24,6 +25,9 @@ export interface LiveTag {
   readonly vectors: Float32Array;
   head: HeadValues | null;
   scaling: Scaling[] | null;
+  classes: string[] | null;
+  conformal: (number | null)[] | null;
+  outliers: OutlierDetector | null;
   template: string | null;
   /** Of the prompts it was trained with. */
   isolate: boolean;
@@ -60,10 +64,12 @@ export async function startTags(
   const live = new Map<string, LiveTag>();
   for (const [index, [name, spec]] of Object.entries(study.tags).entries()) {
     const blank = { name, spec, head: null, scaling: null, template: null, isolate: false, bos: false };
+    const answers = { classes: null, conformal: null, outliers: null };
     const unused = { outputs: [], usesTags: [], provenance: {} };
     if (spec.from)
       live.set(name, {
         ...blank,
+        ...answers,
         ...unused,
         ...(await fromFile(resolve(folder, spec.from), name, spec, base)),
       });
@@ -76,7 +82,7 @@ export async function startTags(
         init,
         seed * 1000 + index,
       );
-      live.set(name, { ...blank, ...unused, vectors });
+      live.set(name, { ...blank, ...answers, ...unused, vectors });
     }
   }
   return live;
@@ -101,8 +107,12 @@ async function fromFile(file: string, name: string, spec: StudyTag, base: Base) 
 }
 
 /** What a live tag takes over from one that was stored. */
-function valuesOf({ vectors, head, scaling, template, isolate, bos, outputs, usesTags, provenance }: Tag) {
+function valuesOf(tag: Tag) {
+  const { vectors, head, scaling, template, isolate, bos, outputs, usesTags, provenance } = tag;
   return {
+    classes: tag.classes ?? null,
+    conformal: tag.conformal ?? null,
+    outliers: tag.outliers ?? null,
     vectors,
     head: head && { ...head, bias: head.bias ?? new Float32Array(head.outputs) },
     scaling,
@@ -135,6 +145,9 @@ export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
     isolate: domain ? spec.isolate : live.isolate,
     bos: live.bos,
     scaling,
+    ...(live.classes && { classes: [...live.classes] }),
+    ...(live.conformal && { conformal: [...live.conformal] }),
+    ...(live.outliers && { outliers: live.outliers }),
     template,
     outputs,
     usesTags: live.usesTags.map((used) => ({

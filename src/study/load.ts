@@ -129,6 +129,22 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
       "Say which field it is to predict: target: NAME.",
     );
   }
+  const answer = functionTag ? study.tags[functionTag] : undefined;
+  if (answer?.kind === "function" && answer.answer === "class") {
+    const targets = [task.target].flat();
+    if (targets.length > 1) {
+      const problem = `${at}: <${functionTag}> answers with a class, and the task has ${targets.length} targets.`;
+      throw new TagllmError(
+        "study/invalid",
+        problem,
+        "Give one column of labels, or one function tag for each.",
+      );
+    }
+    if (stage.head.fit === "gradient") {
+      const problem = `${at}: head.fit gradient is for numbers, and <${functionTag}> answers with a class.`;
+      throw new TagllmError("study/invalid", problem, "Leave head.fit out.");
+    }
+  }
   if (!functionTag && task.target) {
     const problem = `${at} has the target ${quote(String(task.target))}, but its template has no function tag.`;
     throw new TagllmError(

@@ -2,6 +2,8 @@
 import type { Query } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
+import { classScore } from "../evaluate/conformal.ts";
+import { outlierDistances } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
@@ -10,11 +12,20 @@ import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { requireTag, requireUsedTags } from "../tags/library.ts";
 import { type Tag, tagSpec } from "../tags/tag.ts";
-import { headPredictions } from "../train/tasks.ts";
+import { applyHead, readout } from "../train/tasks.ts";
+import { probabilitiesOf } from "./answers.ts";
 
 export interface Prediction {
   /** One per output of the tag. Numbers are in the unit of the training column. */
   readonly values: Readonly<Record<string, number | string>>;
+  /** Numbers: by output, the interval that holds the truth of 90 % of rows like the tag's validation rows. */
+  readonly intervals?: Readonly<Record<string, readonly [low: number, high: number]>>;
+  /** Classes: how probable each is. */
+  readonly probabilities?: Readonly<Record<string, number>>;
+  /** Classes: those that hold the truth of 90 % of rows like the tag's validation rows, most probable first. */
+  readonly classSet?: readonly string[];
+  /** Unlike the rows that the tag was trained on (further than 99 % of its validation rows); absent in old tags. */
+  readonly outOfDomain?: boolean;
   /** Tokens cut from data fields because the prompt did not fit the base. */
   readonly trimmed: Prompt["trimmed"];
 }
@@ -56,13 +67,10 @@ export async function predict(
     signal: options.signal,
   });
   try {
-    const values = tag.head
-      ? await predictNumbers(runner, tag, prompts)
+    const answers = tag.head
+      ? await predictWithHead(runner, tag, prompts)
       : await predictText(runner, tag, prompts, options.answerTokens ?? 64);
-    return prompts.map((prompt, i) => ({
-      values: values[i] as Prediction["values"],
-      trimmed: prompt.trimmed,
-    }));
+    return prompts.map((prompt, i) => ({ ...(answers[i] as Answered), trimmed: prompt.trimmed }));
   } finally {
     await runner.clear();
   }
@@ -100,23 +108,58 @@ function compileRow(
 
 const queryFor = (prompt: Prompt, isolate: boolean): Query => ({ prompt, isolate, cut: prompt.readout ?? 0 });
 
-async function predictNumbers(
-  runner: Runner,
-  tag: Tag,
-  prompts: readonly Prompt[],
-): Promise<Prediction["values"][]> {
+type Answered = Omit<Prediction, "trimmed">;
+
+async function predictWithHead(runner: Runner, tag: Tag, prompts: readonly Prompt[]): Promise<Answered[]> {
   const head = tag.head as NonNullable<Tag["head"]>;
   const bias = head.bias ?? new Float32Array(head.outputs);
   const queries = prompts.map((p) => queryFor(p, tag.isolate));
-  const raw = await headPredictions(runner, queries, { ...head, bias });
-  return prompts.map((_, i) =>
-    Object.fromEntries(
-      tag.outputs.map((name, k) => {
-        const { mean, scale } = tag.scaling?.[k] ?? { mean: 0, scale: 1 };
-        return [name, mean + scale * (raw[i * head.outputs + k] as number)];
+  const hidden = await runner.hidden(queries, readout);
+  const raw = applyHead(hidden, { ...head, bias });
+  const of = tag.classes ? classesFrom(tag, tag.classes, raw) : numbersFrom(tag, raw);
+  const { outliers } = tag;
+  if (!outliers) return prompts.map((_, i) => of(i));
+  const distances = outlierDistances(outliers, hidden, tag.width);
+  return prompts.map((_, i) => ({ ...of(i), outOfDomain: (distances[i] as number) > outliers.threshold }));
+}
+
+function numbersFrom({ outputs, scaling, conformal }: Tag, raw: Float32Array): (i: number) => Answered {
+  return (i) => {
+    const values = outputs.map((_, k) => {
+      const { mean, scale } = scaling?.[k] ?? { mean: 0, scale: 1 };
+      return mean + scale * (raw[i * outputs.length + k] as number);
+    });
+    const named = <T>(of: (k: number) => T) => Object.fromEntries(outputs.map((name, k) => [name, of(k)]));
+    const half = outputs.map((_, k) => conformal?.[k] ?? null);
+    if (half.includes(null)) return { values: named((k) => values[k] as number) };
+    return {
+      values: named((k) => values[k] as number),
+      intervals: named((k): [number, number] => {
+        const [value, width] = [values[k] as number, half[k] as number];
+        return [value - width, value + width];
       }),
-    ),
-  );
+    };
+  };
+}
+
+function classesFrom(
+  { outputs, conformal }: Tag,
+  classes: readonly string[],
+  raw: Float32Array,
+): (i: number) => Answered {
+  const probabilities = probabilitiesOf(raw, classes.length);
+  const limit = conformal?.[0] ?? null;
+  return (i) => {
+    const own = classes.map((name, c) => ({ name, p: probabilities[i * classes.length + c] as number }));
+    const ranked = own.toSorted((a, b) => b.p - a.p);
+    return {
+      values: { [outputs[0] as string]: (ranked[0] as { name: string }).name },
+      probabilities: Object.fromEntries(own.map(({ name, p }) => [name, p])),
+      ...(limit !== null && {
+        classSet: ranked.filter(({ p }) => classScore(p) <= limit).map((r) => r.name),
+      }),
+    };
+  };
 }
 
 /** Greedy continuation until EOS; every step runs the prompts that are not finished whole. */
@@ -125,7 +168,7 @@ async function predictText(
   tag: Tag,
   prompts: readonly Prompt[],
   limit: number,
-): Promise<Prediction["values"][]> {
+): Promise<Answered[]> {
   const { tokenizer, architecture } = runner.base;
   const answers: number[][] = prompts.map(() => []);
   let open = prompts.map((_, i) => i);
@@ -145,5 +188,5 @@ async function predictText(
     });
   }
   const name = tag.outputs[0] ?? "text";
-  return answers.map((ids) => ({ [name]: tokenizer.decode(ids, { skipSpecial: true }).trim() }));
+  return answers.map((ids) => ({ values: { [name]: tokenizer.decode(ids, { skipSpecial: true }).trim() } }));
 }

@@ -5,6 +5,7 @@ import { type BlockStore, positionBytes } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
+import { classesOf, withoutUnknown } from "./classes.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudyStage } from "./schema.ts";
 import { readSources, type Side, type Source } from "./sources.ts";
@@ -14,6 +15,8 @@ export interface PreparedStage {
   readonly stage: StudyStage;
   readonly kind: TaskKind;
   readonly tasks: readonly PreparedTask[];
+  /** What a stage with the answer `class` tells apart, in the order of its head's outputs; null for others. */
+  readonly classes: readonly string[] | null;
 }
 
 export interface PreparedStudy {
@@ -31,7 +34,9 @@ export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<Pre
     const tasks = stage.tasks.map((spec) =>
       prepareTask(study, stage, spec, sources.get(spec.data) as Source, base),
     );
-    return { stage, kind: stageKind(stage, tasks), tasks };
+    const kind = stageKind(stage, tasks);
+    const classes = kind === "class" ? classesOf(stage.name, tasks) : null;
+    return { stage, kind, classes, tasks: classes ? tasks.map((t) => withoutUnknown(t, classes)) : tasks };
   });
   for (const { tasks } of stages) {
     for (const task of tasks) {

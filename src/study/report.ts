@@ -1,20 +1,7 @@
 /** What a run found: the shape of report.json (docs/report.md) and its text form for the terminal. */
-import type { Regression } from "../evaluate/metrics.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
+import { headingOf, type MethodResult } from "./methods.ts";
 import type { Side } from "./sources.ts";
-
-/** One number per metric name. */
-export type Metrics = Readonly<Record<string, number>>;
-
-export interface MethodResult {
-  /** `function tag`, `domain tag`, `untrained tag`, `linear probe`, `mean`, ... */
-  readonly method: string;
-  /** In the order of the report's seeds; one entry for a method that has no seed. */
-  readonly perSeed: readonly Metrics[];
-  readonly mean: Metrics;
-  /** Standard deviation over the seeds (n - 1); 0 with one. */
-  readonly spread: Metrics;
-}
 
 export interface TaskReport {
   readonly task: string;
@@ -69,34 +56,6 @@ export interface Report {
   readonly seconds: number;
 }
 
-export function methodResult(method: string, perSeed: readonly Metrics[]): MethodResult {
-  const names = Object.keys(perSeed[0] ?? {});
-  const summary = (of: (values: number[]) => number): Metrics =>
-    Object.fromEntries(names.map((n) => [n, of(perSeed.map((m) => m[n] as number))]));
-  const mean = (values: number[]) => values.reduce((s, v) => s + v, 0) / values.length;
-  const spread = (values: number[]) => {
-    if (values.length < 2) return 0;
-    const m = mean(values);
-    return Math.sqrt(values.reduce((s, v) => s + (v - m) ** 2, 0) / (values.length - 1));
-  };
-  return { method, perSeed, mean: summary(mean), spread: summary(spread) };
-}
-
-export const regressionColumns = ["rmse", "mae", "pearson", "spearman", "r2"] as const;
-
-export const toMetrics = (r: Regression): Metrics =>
-  Object.fromEntries(regressionColumns.map((name) => [name, r[name]]));
-
-const headings: Record<string, string> = {
-  rmse: "RMSE",
-  mae: "MAE",
-  pearson: "Pearson",
-  spearman: "Spearman",
-  r2: "R2",
-  bitsPerCharacter: "bits/char",
-  nats: "nats/token",
-};
-
 /** A table per task, methods as rows, mean ± spread over the seeds. */
 export function formatReport(report: Report): string {
   const lines: string[] = [];
@@ -122,7 +81,7 @@ function formatMethods(methods: readonly MethodResult[], seeds: number): string[
       : value.toFixed(3);
   };
   const rows = methods.map((m) => [m.method, ...columns.map((c) => cell(m, c))]);
-  const header = [`test side, ${seeds} seed${seeds > 1 ? "s" : ""}`, ...columns.map((c) => headings[c] ?? c)];
+  const header = [`test side, ${seeds} seed${seeds > 1 ? "s" : ""}`, ...columns.map(headingOf)];
   const widths = header.map((h, i) => Math.max(h.length, ...rows.map((r) => (r[i] as string).length)));
   return [header, ...rows].map(
     (r) =>

@@ -1,15 +1,9 @@
 /** The report of a run, from the outcomes of its stages. */
 import { cpus, platform, release } from "node:os";
 import { version } from "../version.ts";
+import { type MethodResult, type Metrics, methodResult } from "./methods.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
-import {
-  type MethodResult,
-  type Metrics,
-  methodResult,
-  type Report,
-  type StageReport,
-  type TaskReport,
-} from "./report.ts";
+import type { Report, StageReport, TaskReport } from "./report.ts";
 import type { StageOutcome } from "./stages.ts";
 import type { PreparedTask } from "./tasks.ts";
 import { collectWarnings } from "./warnings.ts";

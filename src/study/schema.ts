@@ -68,7 +68,11 @@ const domainTag = z.strictObject({
 const functionTag = z.strictObject({
   kind: z.literal("function"),
   length: count.max(1024).default(10).describe("Vectors, p"),
-  answer: z.enum(["number", "text"]).describe("`number`: a head on the last hidden state; `text`: tokens"),
+  answer: z
+    .enum(["number", "class", "text"])
+    .describe(
+      "`number`, `class`: a head on the last hidden state, for numbers or one of 2 to 100 labels; `text`: tokens",
+    ),
   init: init.prefault({}),
   from: z.string().optional().describe("A tag file to start from"),
 });

@@ -1,8 +1,10 @@
 /** Runs one stage for one seed: trains its tags and scores them on the test side beside what they must beat. */
 import type { HeadValues, Runner } from "../batch/runner.ts";
+import { TagllmError } from "../errors.ts";
 import { bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
+import { quote } from "../suggest.ts";
 import { targetLabels, textLabels } from "../train/labels.ts";
 import { meanTextLoss, type Task, type TextExample } from "../train/tasks.ts";
 import {
@@ -12,21 +14,33 @@ import {
   type TrainResult,
   train,
 } from "../train/trainer.ts";
+import { type Answer, classAnswer, numberAnswer } from "./answers.ts";
 import { plainBaselines, probe } from "./baselines.ts";
+import { classShares } from "./classes.ts";
 import { bitsPerCharacter, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
 import {
   closedForm,
+  describeAnswers,
   fitHead,
   HeadData,
   headTask,
   predictSide,
   type RowPrediction,
   type Scores,
+  startHead,
 } from "./function-stage.ts";
 import type { Embeddings, LiveTag, LiveTags } from "./live.ts";
+import type { Metrics } from "./methods.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
-import { type Metrics, toMetrics } from "./report.ts";
-import { fitScaling, maxTokens, type PreparedTask, queryOf, type TaskRow, tagSpecs } from "./tasks.ts";
+import {
+  fitScaling,
+  hasHead,
+  maxTokens,
+  type PreparedTask,
+  queryOf,
+  type TaskRow,
+  tagSpecs,
+} from "./tasks.ts";
 
 export interface StageRun {
   readonly prepared: PreparedStudy;
@@ -65,12 +79,13 @@ export function runStage(run: StageRun): Promise<StageOutcome> {
     case "text":
       return runTextStage(run);
     case "number":
-      return runNumberStage(run);
+    case "class":
+      return runHeadStage(run);
   }
 }
 
 /** Rates that worked on the embedded base, in units of the embedding table's root mean square. */
-const defaultRates = { domain: 0.3, text: 0.1, number: 0.025 };
+const defaultRates = { domain: 0.3, text: 0.1, number: 0.025, class: 0.025 };
 
 function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): TrainOptions {
   const rate = stage.rate ?? defaultRates[kind];
@@ -78,7 +93,7 @@ function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): T
     steps: stage.steps,
     batch: stage.batch,
     learningRate: stage.learningRate ?? rate * embeddings.rms,
-    headRate: kind === "number" && stage.head.fit === "gradient" ? stage.head.rate : 0,
+    headRate: hasHead(kind) && stage.head.fit === "gradient" ? stage.head.rate : 0,
     warmup: Math.floor(stage.warmup * stage.steps),
     clip: stage.clip,
     weightDecay: stage.weightDecay,
@@ -144,9 +159,10 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
       ...enrichment(run, task),
     }),
   );
-  const score = async (task: PreparedTask) => ({
-    nats: (await meanTextLoss(runner, examples(task, task.rows.test))).loss,
-  });
+  const score = async (task: PreparedTask) => {
+    const nats = (await meanTextLoss(runner, examples(task, task.rows.test))).loss;
+    return { nats, perplexity: Math.exp(nats) };
+  };
   const untrained = [];
   for (const task of stage.tasks) untrained.push(await score(task));
   const training = await train(
@@ -167,13 +183,13 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
   return { training, learningRate: options.learningRate, scores };
 }
 
-async function runNumberStage(run: StageRun): Promise<StageOutcome> {
+async function runHeadStage(run: StageRun): Promise<StageOutcome> {
   const { stage, runner, live, onEvent } = run;
   const options = trainOptions(run);
   const trained = new Set(stage.stage.train);
   const functionTag = live.get((stage.tasks[0] as PreparedTask).functionTag as string) as LiveTag;
-  const scaling = functionTag.scaling ?? fitScaling(stage.tasks);
-  const data = new HeadData(stage.tasks, scaling, trained);
+  const answer = answerOf(run, functionTag);
+  const data = new HeadData(stage.tasks, answer, trained);
   const methods: Record<string, Scores[]> = run.first && run.score ? await plainBaselines(data) : {};
   const { penalties, fit } = stage.stage.head;
 
@@ -183,7 +199,8 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
     methods["untrained tag"] = data.scores("test", await predictSide(runner, data, "test", start.head));
   }
 
-  const head = functionTag.head ?? (await firstHead(run, data));
+  const before = stage.kind === "number" ? functionTag.head : null; // logits are no least squares
+  const head = before ?? (await firstHead(run, data));
   const tasks = stage.tasks.map((task, i): Task => ({ ...headTask(data, i), ...enrichment(run, task) }));
   const solve = fit === "ridge" ? closedForm(runner, data, head, stage.stage) : null;
   const training = await train(
@@ -196,17 +213,15 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
     run.continuation,
   );
   if (!run.score) return { training, learningRate: options.learningRate, scores: [] };
-  if (fit === "ridge") {
-    const last = await fitHead(runner, data, penalties);
-    head.weight.set(last.head.weight);
-    head.bias.set(last.head.bias);
-  }
+  const fitted = await fitHead(runner, data, penalties, fit === "ridge" ? null : head);
+  head.weight.set(fitted.head.weight);
+  head.bias.set(fitted.head.bias);
   const predicted = await predictSide(runner, data, "test", head);
   methods["function tag"] = data.scores("test", predicted);
-  const predictions = data.rows("test", predicted);
+  const predictions = data.outcomes("test", predicted);
 
   functionTag.head = head;
-  functionTag.scaling = [...scaling];
+  Object.assign(functionTag, describeAnswers(data, fitted));
   for (const task of stage.tasks) describeFunction(live, task);
   const scores = stage.tasks.flatMap((task, i) =>
     task.targets.map((target, k) => ({
@@ -214,14 +229,25 @@ async function runNumberStage(run: StageRun): Promise<StageOutcome> {
       target,
       predictions: predictions[i]?.[k] ?? [],
       methods: Object.fromEntries(
-        Object.entries(methods).map(([name, byTask]) => [
-          name,
-          toMetrics((byTask[i] as Scores)[target] as never),
-        ]),
+        Object.entries(methods).map(([name, byTask]) => [name, (byTask[i] as Scores)[target] as Metrics]),
       ),
     })),
   );
   return { training, learningRate: options.learningRate, scores };
+}
+
+/** A tag that goes on from a file keeps what its head answers. */
+function answerOf({ stage }: StageRun, tag: LiveTag): Answer {
+  if (stage.classes === null) return numberAnswer(tag.scaling ?? fitScaling(stage.tasks));
+  const classes = tag.classes ?? stage.classes;
+  if (classes.join("\n") !== stage.classes.join("\n")) {
+    throw new TagllmError(
+      "study/data",
+      `${quote(tag.name)} tells ${classes.map(quote).join(", ")} apart, and the data has ${stage.classes.map(quote).join(", ")}.`,
+      "Train a new tag for other classes.",
+    );
+  }
+  return classAnswer(classes, classShares(stage.tasks, classes));
 }
 
 /** The head that training starts from: a strongly shrunk solution, or the paper's unscaled mean embedding. */
@@ -229,9 +255,9 @@ async function firstHead({ stage, embeddings, runner }: StageRun, data: HeadData
   const { fit, shrink, validationRows } = stage.stage.head;
   if (fit === "ridge") {
     const rows = Math.min(validationRows, data.side("train").length);
-    return (await fitHead(runner, data, [shrink * rows], rows)).head;
+    return startHead(runner, data, shrink * rows, rows);
   }
-  const outputs = data.scaling.length;
+  const { outputs } = data.answer;
   const { mean } = embeddings.stats;
   const weight = Float32Array.from(
     { length: outputs * mean.length },

@@ -15,7 +15,10 @@ import type { Scaling } from "../tags/tag.ts";
 import type { Study, StudyStage, StudyTask } from "./schema.ts";
 import { type Side, type Source, sideNames } from "./sources.ts";
 
-export type TaskKind = "domain" | "text" | "number";
+export type TaskKind = "domain" | "text" | "number" | "class";
+
+/** Answered by a head on the last hidden state. */
+export const hasHead = (kind: TaskKind): boolean => kind === "number" || kind === "class";
 
 export interface TaskRow {
   readonly fields: Record<string, string>;
@@ -23,6 +26,8 @@ export interface TaskRow {
   readonly rowNumber: number;
   /** Targets as numbers, in their own unit; empty for other kinds. */
   readonly numbers: readonly number[];
+  /** The class of the row; null for other kinds. */
+  readonly label: string | null;
 }
 
 export interface Dropped {
@@ -67,7 +72,7 @@ export function prepareTask(
   const answer = functionTag ? study.tags[functionTag] : null;
   const kind: TaskKind = answer?.kind === "function" ? answer.answer : "domain";
   const targets = spec.target === undefined ? [] : [spec.target].flat();
-  const isolate = spec.isolate ?? kind === "number";
+  const isolate = spec.isolate ?? hasHead(kind);
   const bos = spec.bos ?? (kind !== "domain" && base.tokenizer.addBos);
   const specs = tagSpecs(study, tags);
   const target = kind === "text" ? targets[0] : undefined;
@@ -82,7 +87,7 @@ export function prepareTask(
     requireColumn(t, source, stage);
   const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
-  const { rows, dropped } = cleanRows(source, fields, kind === "number" ? targets : []);
+  const { rows, dropped } = cleanRows(source, fields, targets, kind);
   const task: PreparedTask = {
     name: `${stage.name}/${spec.data}`,
     kind,
@@ -155,12 +160,15 @@ function requireColumn(target: string, { name, table }: Source, stage: StudyStag
   );
 }
 
-/** Rows with every field filled and every target a finite number; the others are counted by reason. */
+/** Rows with every field filled, and every target a finite number or a label; the others are counted by reason. */
 function cleanRows(
   { table, sides }: Source,
   fields: readonly string[],
   targets: readonly string[],
+  kind: TaskKind,
 ): Pick<PreparedTask, "rows" | "dropped"> {
+  const numeric = kind === "number" ? targets : [];
+  const labelled = kind === "class" ? (targets[0] as string) : null;
   const dropped = new Map<string, number[]>();
   const drop = (reason: string, rowNumber: number) => {
     dropped.set(reason, [...(dropped.get(reason) ?? []), rowNumber]);
@@ -170,12 +178,16 @@ function cleanRows(
     for (const i of sides[side]) {
       const row = table.rows[i] as Record<string, string>;
       const rowNumber = table.rowNumbers[i] as number;
-      const empty = fields.find((f) => (row[f] ?? "") === "");
-      const numbers = targets.map((t) => parseNumber(row[t] ?? ""));
+      const needed = labelled === null ? fields : [...fields, labelled];
+      const empty = needed.find((f) => (row[f] ?? "") === "");
+      const numbers = numeric.map((t) => parseNumber(row[t] ?? ""));
       const bad = numbers.find((n) => n.fault !== null);
       if (empty !== undefined) drop(`empty ${empty}`, rowNumber);
-      else if (bad) drop(`${targets[numbers.indexOf(bad)]} is ${bad.fault}`, rowNumber);
-      else kept.push({ fields: row, rowNumber, numbers: numbers.map((n) => n.value as number) });
+      else if (bad) drop(`${numeric[numbers.indexOf(bad)]} is ${bad.fault}`, rowNumber);
+      else {
+        const label = labelled === null ? null : (row[labelled] as string);
+        kept.push({ fields: row, rowNumber, numbers: numbers.map((n) => n.value as number), label });
+      }
     }
     return kept;
   };

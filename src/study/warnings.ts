@@ -1,5 +1,6 @@
 /** Plain sentences on what a reader of a report must not miss. */
-import type { MethodResult, Report, StageReport } from "./report.ts";
+import { beats } from "./methods.ts";
+import type { Report, StageReport } from "./report.ts";
 
 export function collectWarnings(data: Report["data"], stages: readonly StageReport[]): string[] {
   return [...data.flatMap(seenAndLeaked), ...stages.flatMap(notLearned), ...stages.flatMap(cut)];
@@ -37,12 +38,6 @@ function notLearned({ stage, seeds, tasks }: StageReport): string[] {
     }
   }
   return warnings;
-}
-
-/** Lower RMSE by more than the pooled spread of the seeds. */
-export function beats(a: MethodResult, b: MethodResult): boolean {
-  const pooled = Math.sqrt(((a.spread.rmse ?? 0) ** 2 + (b.spread.rmse ?? 0) ** 2) / 2);
-  return (b.mean.rmse as number) - (a.mean.rmse as number) > pooled;
 }
 
 function cut({ tasks }: StageReport): string[] {

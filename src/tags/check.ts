@@ -15,6 +15,8 @@ export function checkTag(tag: Tag, file: string): void {
   checkFinite("vectors", tag.vectors, file);
   if (tag.head) checkFinite("head.weight", tag.head.weight, file);
   if (tag.head?.bias) checkFinite("head.bias", tag.head.bias, file);
+  if (tag.outliers) checkFinite("outliers.whitening", tag.outliers.whitening, file);
+  if (tag.outliers) checkFinite("outliers.mean", tag.outliers.mean, file);
   for (const { mean, scale } of tag.scaling ?? []) {
     if (Number.isFinite(mean) && Number.isFinite(scale) && scale > 0) continue;
     const problem = `${file}: the scaling has mean ${mean} and scale ${scale}.`;
@@ -43,13 +45,17 @@ function checkKind(tag: Tag, file: string): void {
   } else {
     if (tag.head) throw wrong("a head");
     if (tag.scaling) throw wrong("a scaling");
+    if (tag.classes) throw wrong("classes");
+    if (tag.conformal) throw wrong("conformal thresholds");
+    if (tag.outliers) throw wrong("a detector of outliers");
     if (tag.template !== null) throw wrong(`the template ${quote(tag.template)}`);
     if (tag.outputs.length > 0) throw wrong(`the outputs ${tag.outputs.map(quote).join(", ")}`);
     if (tag.usesTags.length > 0) throw wrong("companion tags");
   }
 }
 
-function checkSizes({ vectors, length, width, head, scaling, outputs }: Tag, file: string): void {
+function checkSizes(tag: Tag, file: string): void {
+  const { vectors, length, width, head, scaling, outputs, classes, conformal, outliers } = tag;
   const expect = (what: string, found: number, expected: number, because: string) => {
     if (found === expected) return;
     throw new TagllmError(
@@ -73,7 +79,21 @@ function checkSizes({ vectors, length, width, head, scaling, outputs }: Tag, fil
     expect("the count of numbers in head.weight", head.weight.length, head.outputs * width, size);
     if (head.bias)
       expect("the count of numbers in head.bias", head.bias.length, head.outputs, "one per output");
-    expect("the count of named outputs", outputs.length, head.outputs, "one per output of the head");
+    if (classes) {
+      expect("the count of classes", classes.length, head.outputs, "one per output of the head");
+      expect("the count of named outputs", outputs.length, 1, "classes answer for one column");
+    } else expect("the count of named outputs", outputs.length, head.outputs, "one per output of the head");
+  }
+  if (conformal)
+    expect("the count of conformal thresholds", conformal.length, outputs.length, "one per output");
+  if (outliers) {
+    const { mean, whitening } = outliers;
+    expect(
+      "the count of numbers in outliers.whitening",
+      whitening.length,
+      mean.length ** 2,
+      "projections squared",
+    );
   }
   if (scaling)
     expect("the count of scalings", scaling.length, head?.outputs ?? 0, "one per output of the head");

@@ -33,6 +33,7 @@ export async function saveTag(file: string, tag: Tag): Promise<void> {
     ...(tag.head && {
       "head.weight": { dtype: "F32", shape: [tag.head.outputs, tag.width], data: tag.head.weight },
     }),
+    ...(tag.outliers && detectorTensors(tag.outliers)),
     ...(tag.head?.bias && { "head.bias": { dtype: "F32", shape: [tag.head.outputs], data: tag.head.bias } }),
   };
   try {
@@ -52,8 +53,16 @@ export async function loadTag(file: string): Promise<Tag> {
   checkFileName(metadata.name, file);
   const head = checkTensors(header, metadata, file);
   const tensor = (name: string) => readF32(header.tensors.get(name)!, file);
+  const { outliers, ...rest } = metadata;
   const tag: Tag = {
-    ...metadata,
+    ...rest,
+    ...(outliers && {
+      outliers: {
+        ...outliers,
+        mean: await tensor("outliers.mean"),
+        whitening: await tensor("outliers.whitening"),
+      },
+    }),
     vectors: await tensor("vectors"),
     head: head && {
       weight: await tensor("head.weight"),
@@ -70,16 +79,27 @@ export async function loadTag(file: string): Promise<Tag> {
   return tag;
 }
 
+function detectorTensors({ mean, whitening }: NonNullable<Tag["outliers"]>) {
+  const k = mean.length;
+  return {
+    "outliers.mean": { dtype: "F32" as const, shape: [k], data: mean },
+    "outliers.whitening": { dtype: "F32" as const, shape: [k, k], data: whitening },
+  };
+}
+
 /** The head's shape, or null. Nothing is read before names, dtypes and shapes are as they must be. */
 function checkTensors(
   { tensors }: SafetensorsHeader,
-  { length, width, outputs }: Omit<TagMetadata, "digest">,
+  { length, width, outputs, classes, outliers }: Omit<TagMetadata, "digest">,
   file: string,
 ): { outputs: number; bias: boolean } | null {
+  const answers = classes?.length ?? outputs.length;
+  const projections = tensors.get("outliers.mean")?.shape[0] ?? 0;
   const shapes = new Map([
     ["vectors", [length, width]],
-    ["head.weight", [outputs.length, width]],
-    ["head.bias", [outputs.length]],
+    ["head.weight", [answers, width]],
+    ["head.bias", [answers]],
+    ...(outliers ? detectorShapes(projections) : []),
   ]);
   for (const [name, { dtype, shape }] of tensors) {
     const expected = shapes.get(name);
@@ -96,10 +116,17 @@ function checkTensors(
   }
   if (!tensors.has("vectors")) throw damage("tag/tensors", file, 'it lacks the tensor "vectors".');
   const bias = tensors.has("head.bias");
-  if (tensors.has("head.weight")) return { outputs: outputs.length, bias };
+  if (outliers && !(tensors.has("outliers.mean") && tensors.has("outliers.whitening")))
+    throw damage("tag/tensors", file, "it lacks the tensors of its detector of outliers.");
+  if (tensors.has("head.weight")) return { outputs: answers, bias };
   if (bias) throw damage("tag/tensors", file, 'it has "head.bias" and lacks "head.weight".');
   return null;
 }
+
+const detectorShapes = (k: number): [string, number[]][] => [
+  ["outliers.mean", [k]],
+  ["outliers.whitening", [k, k]],
+];
 
 async function readF32(info: TensorInfo, file: string): Promise<Float32Array> {
   return toFloat32(await translated(file, () => readTensor(info)), info.dtype);

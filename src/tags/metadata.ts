@@ -7,7 +7,7 @@ import { z } from "zod";
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
 import { damage } from "./check.ts";
-import { type Tag, tagDigest } from "./tag.ts";
+import { detectorEntry, type Tag, tagDigest } from "./tag.ts";
 
 const format = "tagllm-tag";
 const formatVersion = 1;
@@ -40,6 +40,9 @@ const metadataSchema = z.strictObject({
   isolate: json(z.boolean()),
   bos: json(z.boolean()),
   scaling: json(z.array(z.strictObject({ mean: z.number(), scale: z.number() }))).optional(),
+  classes: json(z.array(z.string()).min(2)).optional(),
+  conformal: json(z.array(z.number().min(0).nullable())).optional(),
+  outliers: json(z.strictObject({ seed: z.int(), threshold: z.number().min(0) })).optional(),
   template: z.string().optional(),
   outputs: json(z.array(z.string())),
   uses_tags: json(z.array(z.strictObject({ name: z.string(), sha256 }))),
@@ -60,7 +63,10 @@ const metadataSchema = z.strictObject({
 });
 
 /** A tag without its numbers, and the digest that the whole must have. */
-export type TagMetadata = Omit<Tag, "vectors" | "head"> & { digest: string };
+export type TagMetadata = Omit<Tag, "vectors" | "head" | "outliers"> & {
+  digest: string;
+  outliers?: ReturnType<typeof detectorEntry>;
+};
 
 export function encodeMetadata(tag: Tag): Record<string, string> {
   const metadata: z.input<typeof metadataSchema> = {
@@ -80,6 +86,9 @@ export function encodeMetadata(tag: Tag): Record<string, string> {
     digest: tagDigest(tag),
   };
   if (tag.scaling !== null) metadata.scaling = JSON.stringify(tag.scaling);
+  if (tag.classes) metadata.classes = JSON.stringify(tag.classes);
+  if (tag.conformal) metadata.conformal = JSON.stringify(tag.conformal);
+  if (tag.outliers) metadata.outliers = JSON.stringify(detectorEntry(tag.outliers));
   if (tag.template !== null) metadata.template = tag.template;
   return metadata as Record<string, string>;
 }
@@ -104,6 +113,9 @@ export function decodeMetadata(
     isolate,
     bos,
     scaling: entries.scaling ?? null,
+    ...(entries.classes && { classes: entries.classes }),
+    ...(entries.conformal && { conformal: entries.conformal }),
+    ...(entries.outliers && { outliers: entries.outliers }),
     template: entries.template ?? null,
     outputs,
     usesTags: entries.uses_tags,

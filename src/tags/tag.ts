@@ -4,6 +4,7 @@
  * with in init.ts.
  */
 import { createHash } from "node:crypto";
+import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { TagSpec } from "../prompts/bind.ts";
 
@@ -39,6 +40,15 @@ export interface Tag {
   bos: boolean;
   /** One per output of the head, in its order; null when the head gives values as they are. */
   scaling: Scaling[] | null;
+  /** With a head whose outputs are logits: the classes, in the head's order; then there is one output name. */
+  classes?: string[];
+  /**
+   * Split conformal, one per output name: half the width of a 90 % interval in the output's unit, or for classes
+   * the largest 1 - probability that a class of a 90 % set may have. null: too few rows to know.
+   */
+  conformal?: (number | null)[];
+  /** Tells rows that are unlike those it was trained on. */
+  outliers?: OutlierDetector;
   /** Function tags only: the prompt it was trained with. */
   template: string | null;
   /** Function tags only: what it answers, by column name; for a head one per output, in order. */
@@ -64,18 +74,24 @@ export function tagDigest(tag: Tag): string {
   const {
     vectors,
     head,
+    outliers,
     provenance: _provenance,
     base: { name: _baseName, ...base },
     ...meaning
   } = tag;
   const hash = createHash("sha256");
   const shape = head && { outputs: head.outputs, bias: head.bias !== null };
-  hash.update(canonicalJson({ ...meaning, base, head: shape }));
-  for (const numbers of [vectors, head?.weight, head?.bias]) {
+  hash.update(
+    canonicalJson({ ...meaning, base, head: shape, outliers: outliers && detectorEntry(outliers) }),
+  );
+  for (const numbers of [vectors, head?.weight, head?.bias, outliers?.mean, outliers?.whitening]) {
     if (numbers) hash.update(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
   }
   return hash.digest("hex");
 }
+
+/** What a detector is besides its arrays. */
+export const detectorEntry = ({ seed, threshold }: OutlierDetector) => ({ seed, threshold });
 
 /** JSON whose keys are sorted at every depth. */
 function canonicalJson(value: unknown): string {

@@ -2,12 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { additiveMeans, predictAdditive, predictMean } from "../../src/evaluate/baselines.ts";
-import {
-  alphabetsOf,
-  characterCountRidge,
-  characterCounts,
-  featureCount,
-} from "../../src/evaluate/features.ts";
+import { alphabetsOf, characterCounts, featureCount } from "../../src/evaluate/features.ts";
 import { assertClose, goldens } from "./golden.ts";
 
 test("the mean", () => {
@@ -48,18 +43,4 @@ test("character counts: characters of training, each field apart, then the lengt
   assert.equal(featureCount(alphabets), 7);
   assert.deepEqual([...characterCounts(train, alphabets)], [2, 1, 0, 3, 1, 1, 2, 1, 0, 1, 2, 0, 0, 0]);
   assert.deepEqual([...characterCounts([["NCN", "MMX"]], alphabets)], [1, 0, 0, 3, 0, 2, 3]);
-});
-
-test("ridge on character counts finds a sum over characters", () => {
-  const word = (i: number) => "ab".repeat(i % 5) + "c".repeat((i * 7) % 11);
-  const score = (text: string) =>
-    2 * [...text].filter((c) => c === "a").length - [...text].filter((c) => c === "c").length;
-  const rows = (from: number) => {
-    const texts = Array.from({ length: 50 }, (_, i) => [word(from + i)]);
-    return { texts, y: Float64Array.from(texts, ([text]) => score(text!)) };
-  };
-  const test = rows(100);
-  const { predictions, fit } = characterCountRidge(rows(0), rows(50), test.texts, [1e-6, 1]);
-  assert.equal(fit.alpha, 1e-6);
-  assertClose(predictions, test.y, 1e-5);
 });

@@ -96,7 +96,7 @@ test("the numbers are those of the run's own predictions", async () => {
   assert.ok(Math.abs(interval.value - mean) < 1e-9);
   assert.ok(interval.low < mean && mean < interval.high);
   assert.ok(Math.abs(task!.methods.find((m) => m.method === "function tag")!.mean.rmse! - mean) < 1e-9);
-  const errors = task!.worst.map((r) => Math.abs(r.predicted - r.truth));
+  const errors = task!.worst.map((r) => Math.abs((r.predicted as number) - (r.truth as number)));
   assert.deepEqual(
     errors,
     [...errors].sort((a, b) => b - a),

@@ -5,7 +5,7 @@ import { MeasuredChild } from "../../bench/child.ts";
 import { pairedRatios, summarise } from "../../bench/statistics.ts";
 import { smollm, stepFlops } from "../../bench/step-shape.ts";
 import { markdownTable, textTable } from "../../bench/table.ts";
-import { methodResult } from "../../src/study/report.ts";
+import { methodResult } from "../../src/study/methods.ts";
 import { compareMethods } from "../../verify/studies.ts";
 
 test("medians of odd and even counts, and ratios pair by pair", () => {

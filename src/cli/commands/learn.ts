@@ -5,8 +5,8 @@ import { type ColumnView, proposal, viewColumns } from "../../learn/columns.ts";
 import { fieldOf, parseInput, type Recipe } from "../../learn/compose.ts";
 import { type LearnEvent, type Learned, learn } from "../../learn/learn.ts";
 import type { Trial } from "../../learn/search.ts";
-import { formatReport, type MethodResult, type Report } from "../../study/report.ts";
-import { beats } from "../../study/warnings.ts";
+import { verdict } from "../../study/methods.ts";
+import { formatReport } from "../../study/report.ts";
 import type { Io } from "../io.ts";
 import type { EngineChoice } from "../open-study.ts";
 import { type Result, UsageError } from "../result.ts";
@@ -44,7 +44,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
     "",
     ...(chosen.trials.length ? [trialTable(chosen.trials), ""] : []),
     `Chosen: ${recipeText(chosen.recipe)}, because ${chosen.why}.`,
-    verdict(report),
+    verdict(report.stages.at(-1)?.tasks[0]?.methods ?? []),
     "",
     nextSteps(
       learned,
@@ -145,19 +145,6 @@ function trialTable(trials: readonly Trial[]): string {
       seconds.toFixed(0),
     ]),
   );
-}
-
-/** How good it is, in one sentence, against the strongest of the others. */
-function verdict(report: Report): string {
-  const methods = report.stages.at(-1)?.tasks[0]?.methods ?? [];
-  const tag = methods.find((m) => m.method === "function tag") as MethodResult;
-  const others = methods.filter((m) => m !== tag);
-  const strongest = others.reduce((a, b) => ((b.mean.rmse as number) < (a.mean.rmse as number) ? b : a));
-  const numbers = `RMSE ${(tag.mean.rmse as number).toFixed(3)} against ${(strongest.mean.rmse as number).toFixed(3)}`;
-  if (beats(tag, strongest)) return `It beats the strongest baseline, ${strongest.method}: ${numbers}.`;
-  if (beats(strongest, tag))
-    return `It does not reach the strongest baseline, ${strongest.method}: ${numbers}.`;
-  return `It is level with the strongest baseline, ${strongest.method}: ${numbers}; the difference is within the spread of the seeds.`;
 }
 
 function nextSteps({ page, tag, tags, studies }: Learned, columns: readonly string[], file: string): string {

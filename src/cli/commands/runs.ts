@@ -5,8 +5,9 @@ import { TagllmError } from "../../errors.ts";
 import { compareRuns } from "../../report/compare.ts";
 import { resolvedStudy } from "../../report/document.ts";
 import { findRuns, type RunSummary, readRun, summarise } from "../../report/read-run.ts";
-import { headingOf, mainMetric, methodCell, tagMethod, verdict } from "../../report/summary.ts";
+import { methodCell } from "../../report/summary.ts";
 import { differences } from "../../study/differences.ts";
+import { headingOf, isTrainedTag, mainMetric, verdict } from "../../study/methods.ts";
 import { formatReport } from "../../study/report.ts";
 import { workerOf } from "../../study/run-folder.ts";
 import { type Result, UsageError } from "../result.ts";
@@ -37,9 +38,9 @@ function shownPath(path: string): string {
 
 function reached({ report }: RunSummary): string {
   const task = report?.stages.at(-1)?.tasks[0];
-  const tag = task && tagMethod(task);
+  const tag = task?.methods.find(isTrainedTag);
   if (!task || !tag) return "";
-  const metric = mainMetric(task);
+  const metric = mainMetric(task.methods);
   return `${task.target ?? task.task} ${headingOf(metric)} ${methodCell(tag, metric)}`;
 }
 
@@ -56,7 +57,7 @@ export async function showRun(path: string): Promise<Result> {
     const hint = "It has no report. The command that began it goes on with it.";
     return { text: `${properties(facts)}\n\n${hint}`, json: { folder, state, study, changed } };
   }
-  const verdicts = report.stages.flatMap((s) => s.tasks).map((t) => `${t.task}: ${verdict(t)}`);
+  const verdicts = report.stages.flatMap((s) => s.tasks).map((t) => `${t.task}: ${verdict(t.methods)}`);
   const text = `${properties(facts)}\n\n${formatReport(report)}\n${verdicts.join("\n")}`;
   return { text, json: { folder, state, study, changed, report } };
 }

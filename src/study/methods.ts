@@ -1,0 +1,98 @@
+/** The methods of a report: what each reached, and which is better. */
+import type { Regression } from "../evaluate/metrics.ts";
+
+/** One number per metric name. */
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface MethodResult {
+  /** `function tag`, `domain tag`, `untrained tag`, `linear probe`, `mean`, ... */
+  readonly method: string;
+  /** In the order of the report's seeds; one entry for a method that has no seed. */
+  readonly perSeed: readonly Metrics[];
+  readonly mean: Metrics;
+  /** Standard deviation over the seeds (n - 1); 0 with one. */
+  readonly spread: Metrics;
+}
+
+export function methodResult(method: string, perSeed: readonly Metrics[]): MethodResult {
+  const names = Object.keys(perSeed[0] ?? {});
+  const summary = (of: (values: number[]) => number): Metrics =>
+    Object.fromEntries(names.map((n) => [n, of(perSeed.map((m) => m[n] as number))]));
+  const mean = (values: number[]) => values.reduce((s, v) => s + v, 0) / values.length;
+  const spread = (values: number[]) => {
+    if (values.length < 2) return 0;
+    const m = mean(values);
+    return Math.sqrt(values.reduce((s, v) => s + (v - m) ** 2, 0) / (values.length - 1));
+  };
+  return { method, perSeed, mean: summary(mean), spread: summary(spread) };
+}
+
+export const regressionColumns = ["rmse", "mae", "pearson", "spearman", "r2", "ci"] as const;
+
+export const toMetrics = (r: Regression): Metrics =>
+  Object.fromEntries(regressionColumns.map((name) => [name, r[name]]));
+
+/** How a metric is called, and which way it is better. The first of a method decides. */
+export const metricInfo: Readonly<Record<string, { heading: string; lower: boolean }>> = {
+  rmse: { heading: "RMSE", lower: true },
+  mae: { heading: "MAE", lower: true },
+  pearson: { heading: "Pearson", lower: false },
+  spearman: { heading: "Spearman", lower: false },
+  r2: { heading: "R2", lower: false },
+  ci: { heading: "CI", lower: false },
+  rocAuc: { heading: "ROC-AUC", lower: false },
+  prAuc: { heading: "PR-AUC", lower: false },
+  accuracy: { heading: "accuracy", lower: false },
+  f1: { heading: "F1", lower: false },
+  logLoss: { heading: "log loss", lower: true },
+  bitsPerCharacter: { heading: "bits/char", lower: true },
+  nats: { heading: "nats/token", lower: true },
+  perplexity: { heading: "perplexity", lower: true },
+};
+
+export const headingOf = (metric: string): string => metricInfo[metric]?.heading ?? metric;
+
+/** The metric that decides. */
+export const mainMetric = (methods: readonly MethodResult[]): string =>
+  Object.keys(methods[0]?.mean ?? {})[0] ?? "";
+
+/** Better in the metric that decides, by more than the pooled spread of the seeds. */
+export function beats(a: MethodResult, b: MethodResult): boolean {
+  const metric = mainMetric([a]);
+  const pooled = Math.sqrt(((a.spread[metric] ?? 0) ** 2 + (b.spread[metric] ?? 0) ** 2) / 2);
+  return gain(a, b) > pooled;
+}
+
+/** By how much a is better than b in the metric that decides. */
+export function gain(a: MethodResult, b: MethodResult): number {
+  const metric = mainMetric([a]);
+  const sign = metricInfo[metric]?.lower ? -1 : 1;
+  return sign * ((a.mean[metric] as number) - (b.mean[metric] as number));
+}
+
+const trainedTags = ["function tag", "domain tag"];
+
+export const isTrainedTag = ({ method }: MethodResult): boolean => trainedTags.includes(method);
+
+/** The best of the methods that are not the trained tag. */
+export function strongestBaseline(methods: readonly MethodResult[]): MethodResult | null {
+  const others = methods.filter((m) => !isTrainedTag(m));
+  return others.length ? others.reduce((a, b) => (gain(b, a) > 0 ? b : a)) : null;
+}
+
+const shown = (value: number | null | undefined): string =>
+  typeof value === "number" && Number.isFinite(value) ? value.toFixed(3) : "–";
+
+/** How good the trained tag is against the strongest of the others, in one honest sentence. */
+export function verdict(methods: readonly MethodResult[]): string {
+  const tag = methods.find(isTrainedTag);
+  const best = strongestBaseline(methods);
+  if (!tag || !best) return "There is nothing to compare with.";
+  const metric = mainMetric(methods);
+  const numbers = `${headingOf(metric)} ${shown(tag.mean[metric])} against ${shown(best.mean[metric])}`;
+  if (beats(tag, best))
+    return `The ${tag.method} beats the strongest baseline, ${best.method}, by more than the spread of the seeds: ${numbers}.`;
+  if (beats(best, tag))
+    return `The ${tag.method} does not reach the strongest baseline, ${best.method}: ${numbers}.`;
+  return `The ${tag.method} is level with the strongest baseline, ${best.method}, within the spread of the seeds: ${numbers}.`;
+}

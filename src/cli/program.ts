@@ -116,7 +116,8 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
     )
       .argument("<data>", "table: CSV, TSV or JSON lines")
       .option("-i, --input <column:Tag...>", "a column and the domain tag that says what it holds")
-      .option("-t, --target <column>", "the column of numbers to predict")
+      .option("-t, --target <column>", "the column to predict")
+      .addOption(answerOption())
       .option("-o, --out <folder>", "where everything goes (default: runs/<name of the table>)")
       .option("--tags <folder>", "domain tags that need not be learned again")
       .option("--seeds <number>", "trainings with different seeds (default: 3)", wholeNumber)
@@ -133,7 +134,8 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
   )
     .argument("<data>", "table: CSV, TSV or JSON lines")
     .option("-i, --input <column:Tag...>", "a column and the domain tag that says what it holds")
-    .option("-t, --target <column>", "the column of numbers to predict")
+    .option("-t, --target <column>", "the column to predict")
+    .addOption(answerOption())
     .option("-o, --out <file>", "the study (default: study.yaml)")
     .option("--force", "replace a file that is there");
 
@@ -145,14 +147,22 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
       [
         ["tagllm predict --tag tags/Solubility.safetensors --field smiles=CCO", "one row"],
         ["tagllm predict --tag Solubility --tags tags --data molecules.csv --out solubility.csv", "a table"],
+        [
+          "cat molecules.jsonl | tagllm predict --tag Solubility --tags tags --data -",
+          "a pipe of JSON lines",
+        ],
       ],
       async (io, _words, options) => (await import("./commands/predict.ts")).predictRows(io, options),
     )
       .requiredOption("-t, --tag <file or name>", "the function tag")
       .option("--tags <folder>", "where the tags are (default: the folder of the tag's file)")
       .option("-f, --field <name=value...>", "one field of the prompt; once for each field", fields)
-      .option("-d, --data <file>", "a table whose columns are the fields")
-      .option("-o, --out <file>", "write the table with predictions to a CSV file instead of stdout")
+      .option("-d, --data <file>", "a table whose columns are the fields; - reads JSON lines from stdin")
+      .option(
+        "-o, --out <file>",
+        "write the table with predictions to .csv, .tsv or .jsonl instead of stdout",
+      )
+      .option("--strict", "stop at the first row that cannot be predicted instead of marking it")
       .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),
   );
 
@@ -291,6 +301,11 @@ function buildProgram(print: (result: Result, json: boolean) => void): Command {
 
   for (const command of everyCommand(program)) reportUsage(command);
   return program;
+}
+
+function answerOption(): Option {
+  const about = "what to predict (default: what the column holds)";
+  return new Option("--answer <kind>", about).choices(["number", "class"]);
 }
 
 type Example = readonly [command: string, what: string];

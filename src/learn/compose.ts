@@ -24,12 +24,15 @@ export interface Recipe {
 
 export const defaultRecipe: Recipe = { length: 10, rate: 0.025, steps: 400 };
 
+export type AnswerKind = "number" | "class";
+
 export interface Plan {
   readonly name: string;
   /** Absolute path of the table. */
   readonly file: string;
   readonly inputs: readonly Input[];
   readonly target: string;
+  readonly answer: AnswerKind;
   readonly base: string | null;
   readonly test: number;
   readonly validation: number;
@@ -133,7 +136,7 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
           return [i.tag, { kind: "domain", ...facts, from: relative(folder, file) }];
         }),
       ),
-      [tag]: { kind: "function", answer: "number", length: recipe.length, init: { noise: 0.3 } },
+      [tag]: { kind: "function", answer: plan.answer, length: recipe.length, init: { noise: 0.3 } },
     },
     stages: [
       {
@@ -144,7 +147,8 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
             data: "rows",
             template: `${lines.join("")}The ${fieldOf(plan.target)} is <${tag}>`,
             target: fieldOf(plan.target),
-            ...(plan.inputs.length === 2 && { effects: plan.inputs.map((i) => fieldOf(i.column)) }),
+            ...(plan.inputs.length === 2 &&
+              plan.answer === "number" && { effects: plan.inputs.map((i) => fieldOf(i.column)) }),
             ...(plan.molecules.length > 0 && { molecules: plan.molecules.map(fieldOf) }),
           },
         ],

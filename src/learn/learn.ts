@@ -19,6 +19,7 @@ import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFileEnding } from "../tags/file.ts";
 import { type ColumnView, requireColumn, viewColumns } from "./columns.ts";
 import {
+  type AnswerKind,
   domainStudy,
   functionStudy,
   functionTagOf,
@@ -36,8 +37,10 @@ export interface LearnOptions {
   /** The table: any format that studies read. */
   readonly data: string;
   readonly inputs: readonly Input[];
-  /** Column of numbers to predict. */
+  /** Column to predict: numbers, or 2 to 100 classes. */
   readonly target: string;
+  /** Default: what the column holds; numbers can be taken as classes. */
+  readonly answer?: AnswerKind | undefined;
   /** Folder for everything that is written. */
   readonly out: string;
   /** Checkpoint folder; default: the base that ships with tagllm. */
@@ -77,6 +80,7 @@ export interface Learned {
 
 /** Rows below which there is nothing to validate on. */
 const fewestRows = 50;
+const mostClasses = 100;
 const trialsName = "trials.json";
 
 /** @throws data/*, study/*, run/*, aborted */
@@ -135,7 +139,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
   options.onEvent?.({ kind: "table", rows: table.rows.length, columns });
   for (const { column } of inputs) requireColumn(columns, column, data);
   const view = requireColumn(columns, target, data);
-  checkTarget(view, table.rows, data);
+  const answer = answerOf(view, table.rows, options);
   if (inputs.some((i) => i.column === target)) {
     throw new TagllmError("usage", `${target} is an input and the target.`, "Name another target.");
   }
@@ -150,6 +154,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     file: resolve(data),
     inputs,
     target,
+    answer,
     base: options.base === undefined ? null : resolve(options.base),
     test: options.test ?? 0.1,
     validation: options.validation ?? 0.1,
@@ -161,18 +166,30 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
   return { plan, out };
 }
 
-function checkTarget(view: ColumnView, rows: readonly Record<string, string>[], data: string): void {
-  if (view.kind === "number" && view.distinct === 1) {
-    const problem = `The target ${JSON.stringify(view.name)} of ${data} is ${view.example} in every row.`;
+/** Numbers are numbers unless classes are asked for; other text is classes where few enough differ. */
+function answerOf(
+  view: ColumnView,
+  rows: readonly Record<string, string>[],
+  { data, answer }: LearnOptions,
+): AnswerKind {
+  const name = JSON.stringify(view.name);
+  if (view.distinct === 1) {
+    const problem = `The target ${name} of ${data} is ${view.example} in every row.`;
     throw new TagllmError("study/data", problem, "There is nothing to learn from a constant; name another.");
   }
-  if (view.kind === "number") return;
+  const few = view.distinct <= mostClasses;
+  if (answer === "class" && !few) {
+    const problem = `The target ${name} of ${data} has ${view.distinct} different values.`;
+    throw new TagllmError("study/data", problem, `Classes are 2 to ${mostClasses}; learn it as a number.`);
+  }
+  if (answer === "class" || (view.kind === "text" && few && answer === undefined)) return "class";
+  if (view.kind === "number") return "number";
   const row = rows.findIndex((r) => r[view.name] !== "" && !Number.isFinite(Number(r[view.name])));
   const found = row < 0 ? "is empty" : `is ${JSON.stringify(rows[row]?.[view.name])} in row ${row + 1}`;
   throw new TagllmError(
     "study/data",
-    `The target ${JSON.stringify(view.name)} of ${data} does not hold numbers: it ${found}.`,
-    "Name a column of numbers.",
+    `The target ${name} of ${data} does not hold numbers: it ${found}.`,
+    `Name a column of numbers, or one of 2 to ${mostClasses} classes.`,
   );
 }
 

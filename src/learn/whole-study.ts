@@ -2,7 +2,15 @@
 import { relative } from "node:path";
 import { parseDocument } from "yaml";
 import type { ColumnView } from "./columns.ts";
-import { defaultRecipe, fieldOf, functionTagOf, type Input, moleculeColumns, studyName } from "./compose.ts";
+import {
+  type AnswerKind,
+  defaultRecipe,
+  fieldOf,
+  functionTagOf,
+  type Input,
+  moleculeColumns,
+  studyName,
+} from "./compose.ts";
 
 const quoted = (text: string): string => JSON.stringify(text);
 
@@ -12,6 +20,7 @@ export function wholeStudy(
   target: string,
   columns: readonly ColumnView[],
   folder: string,
+  answer: AnswerKind,
 ): string {
   const tag = functionTagOf(target, inputs);
   const renamed = [...inputs.map((i) => i.column), target].filter((c) => fieldOf(c) !== c);
@@ -32,7 +41,7 @@ ${rename ? `    columns: { ${rename} } # field: column of the file\n` : ""}    s
       test: 0.1
       validation: 0.1
 tags:
-${tags.map((t) => `  ${t}: { kind: domain, length: 10 } # what the data is; or from: FILE.safetensors to use one that is there\n`).join("")}  ${tag}: { kind: function, answer: number, length: ${defaultRecipe.length}, init: { noise: 0.3 } } # what to do with it
+${tags.map((t) => `  ${t}: { kind: domain, length: 10 } # what the data is; or from: FILE.safetensors to use one that is there\n`).join("")}  ${tag}: { kind: function, answer: ${answer}, length: ${defaultRecipe.length}, init: { noise: 0.3 } } # what to do with it
 stages:
 ${tags
   .map((t) => {
@@ -50,7 +59,7 @@ ${tags
       - data: rows
         template: ${quoted(`${sentences.join("")}The ${fieldOf(target)} is <${tag}>`)}
         target: ${fieldOf(target)}
-${fields.length === 2 ? `        effects: [${fields.join(", ")}] # baseline: additive means of the two\n` : ""}${molecules.length ? `        molecules: [${molecules.join(", ")}] # baseline: ridge on Morgan fingerprints\n` : ""}    steps: ${defaultRecipe.steps}
+${fields.length === 2 && answer === "number" ? `        effects: [${fields.join(", ")}] # baseline: additive means of the two\n` : ""}${molecules.length ? `        molecules: [${molecules.join(", ")}] # baseline: ridge on Morgan fingerprints\n` : ""}    steps: ${defaultRecipe.steps}
     rate: ${defaultRecipe.rate} # learning rate over the size of an embedding's numbers
 `;
   const [broken] = parseDocument(text).errors;

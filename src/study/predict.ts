@@ -26,6 +26,8 @@ export interface Prediction {
   readonly classSet?: readonly string[];
   /** Unlike the rows that the tag was trained on (further than 99 % of its validation rows); absent in old tags. */
   readonly outOfDomain?: boolean;
+  /** Why there is no answer for this row; only with `keepFailed`. */
+  readonly error?: TagllmError;
   /** Tokens cut from data fields because the prompt did not fit the base. */
   readonly trimmed: Prompt["trimmed"];
 }
@@ -36,6 +38,8 @@ export interface PredictOptions {
   readonly tokens?: number;
   /** Longest text answer in tokens; default 64. */
   readonly answerTokens?: number;
+  /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
+  readonly keepFailed?: boolean;
 }
 
 /**
@@ -60,7 +64,10 @@ export async function predict(
     fields: Object.keys(rows[0] as Record<string, string>),
     ...(tag.outputs[0] !== undefined && { target: tag.outputs[0] }),
   });
-  const prompts = rows.map((row, i) => compileRow(bound, row, i, tag, base));
+  const compiled = rows.map((row, i) => compileRow(bound, row, i, tag, base));
+  const failed = compiled.find((c) => c instanceof TagllmError);
+  if (failed && !options.keepFailed) throw failed;
+  const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
   const runner = new Runner(base, (name) => requireTag(tags, name).vectors, {
     reuse: tag.head ? "spans" : "none",
     tokens: options.tokens ?? 512,
@@ -70,7 +77,12 @@ export async function predict(
     const answers = tag.head
       ? await predictWithHead(runner, tag, prompts)
       : await predictText(runner, tag, prompts, options.answerTokens ?? 64);
-    return prompts.map((prompt, i) => ({ ...(answers[i] as Answered), trimmed: prompt.trimmed }));
+    let next = 0;
+    return compiled.map((c) =>
+      c instanceof TagllmError
+        ? { values: {}, trimmed: [], error: c }
+        : { ...(answers[next++] as Answered), trimmed: c.trimmed },
+    );
   } finally {
     await runner.clear();
   }
@@ -91,7 +103,7 @@ function compileRow(
   i: number,
   tag: Tag,
   base: Base,
-): Prompt {
+): Prompt | TagllmError {
   try {
     return compilePrompt(bound, row, {
       tokenizer: base.tokenizer,
@@ -102,7 +114,7 @@ function compileRow(
     });
   } catch (e) {
     if (!(e instanceof TagllmError)) throw e;
-    throw new TagllmError(e.code, `Row ${i + 1}: ${e.problem}`, e.cure, { cause: e });
+    return new TagllmError(e.code, `Row ${i + 1}: ${e.problem}`, e.cure, { cause: e });
   }
 }
 

@@ -1,16 +1,16 @@
 /** The pieces that make output: progress and rates on a clock of our own, tables, CSV, ranges, failures. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import picocolors from "picocolors";
-import { csv } from "../../src/cli/csv.ts";
 import { duration, Progress, Rate } from "../../src/cli/progress.ts";
 import { ranges, visible } from "../../src/cli/prompt-view.ts";
 import { exitCodeOf, failureOf, failureText, UsageError } from "../../src/cli/result.ts";
 import { bytes, grouped, properties, table } from "../../src/cli/table.ts";
+import { fileSink, tableFormat, tableLine } from "../../src/cli/table-writer.ts";
 import { readRows } from "../../src/data/source.ts";
 import { TagllmError } from "../../src/errors.ts";
 
@@ -98,25 +98,32 @@ test("tables align by characters", () => {
   );
 });
 
-test("CSV that is written is read back as it was", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "tagllm-csv-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, "t.csv");
-  const value = fc.stringMatching(/^[a-z,";\n é]{0,12}$/).map((text) => text.trim());
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.record({ a: value, "b, c": value }, { noNullPrototype: true }), {
-        minLength: 1,
-        maxLength: 8,
-      }),
-      async (rows) => {
-        writeFileSync(file, csv(rows));
-        assert.deepEqual((await readRows({ file })).rows, rows);
-      },
-    ),
-    { numRuns: 60 },
-  );
-});
+for (const format of ["csv", "tsv", "jsonl"] as const)
+  test(`${format} that is written is read back as it was`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "tagllm-table-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, `t.${format}`);
+    assert.equal(tableFormat(file), format);
+    const value = fc.stringMatching(/^[a-z,";\n\t é]{0,12}$/).map((text) => text.trim());
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ a: value, "b, c": value }, { noNullPrototype: true }), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        async (rows) => {
+          const columns = ["a", "b, c"];
+          const sink = await fileSink(file);
+          if (format !== "jsonl") await sink.write(tableLine(format, columns, columns));
+          for (const row of rows) await sink.write(tableLine(format, [row.a, row["b, c"]], columns));
+          assert.equal(await sink.finish(), null);
+          assert.deepEqual(readdirSync(folder), [`t.${format}`]);
+          assert.deepEqual((await readRows({ file })).rows, rows);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
 
 test("positions as ranges, blanks made visible", () => {
   assert.equal(ranges([]), "none");

@@ -109,19 +109,22 @@ test("train, tags and predict agree with the library", async (t) => {
   const rows = (await readRows({ file: join(folder, "words.csv") })).rows;
   const base = await Base.load(defaultBase);
   t.after(() => base.close());
-  const expected = (await predict(base, await openTags(library), "Size", rows)).map(
-    ({ values }) => values.size,
-  );
+  const found = await predict(base, await openTags(library), "Size", rows);
+  const expected = found.map(({ values }) => values.size);
 
   const table = ["predict", "--tag", "Size", "--tags", library, "--data", join(folder, "words.csv")];
   const json = await run([...table, "--json"]);
-  assert.deepEqual(JSON.parse(json.stdout), { tag: "Size", predictions: expected.map((size) => ({ size })) });
+  const answers = found.map(({ trimmed: _, ...answer }) => answer);
+  assert.deepEqual(
+    JSON.parse(json.stdout),
+    JSON.parse(JSON.stringify({ tag: "Size", predictions: answers })),
+  );
   const file = join(folder, "predicted.csv");
   assert.match((await run([...table, "--out", file])).stdout, /^40 rows with predictions: /);
   const written = (await readRows({ file })).rows;
   assert.deepEqual(
     written,
-    rows.map((row, i) => ({ ...row, predicted_size: String(expected[i]) })),
+    rows.map((row, i) => ({ ...row, predicted_size: String(expected[i]), error: "" })),
   );
   const again = await run(["predict", "--tag", "Size", "--tags", library, "--data", file]);
   assert.match(again.stderr, /^error\[data\/duplicate-column\]: .* already has a column "predicted_size"/);
@@ -133,8 +136,30 @@ test("train, tags and predict agree with the library", async (t) => {
     "--field",
     `word=${rows[0]!.word}`,
   ]);
-  assert.match(one.stdout, /^size {2}-?\d+\.\d+\n$/);
-  assert.ok(Math.abs(Number(one.stdout.slice(6)) - (expected[0] as number)) < 1e-3);
+  assert.match(one.stdout, /^size {2}-?\d+\.\d+/);
+  assert.ok(Math.abs(Number.parseFloat(one.stdout.slice(6)) - (expected[0] as number)) < 1e-3);
+  const holes = join(folder, "holes.jsonl");
+  writeFileSync(holes, '{"word":"CC"}\n{"word":""}\n{"word":"COC"}\n');
+  const marked = join(folder, "marked.jsonl");
+  const asked = ["predict", "--tag", "Size", "--tags", library, "--data", holes, "--out", marked];
+  const kept = await run(asked);
+  assert.equal(kept.code, 0, kept.stderr);
+  assert.match(kept.stderr, /1 of 3 rows have no prediction \(rows 2\)/);
+  const lines = readFileSync(marked, "utf8")
+    .trim()
+    .split("\n")
+    .map((l) => JSON.parse(l) as Record<string, unknown>);
+  assert.deepEqual(
+    lines.map((l) => [l.word, typeof l.predicted_size, l.error === null]),
+    [
+      ["CC", "number", true],
+      ["", "object", false],
+      ["COC", "number", true],
+    ],
+  );
+  const strict = await run([...asked.slice(0, -1), join(folder, "strict.csv"), "--strict"]);
+  assert.match(strict.stderr, /^error\[prompts\/empty-field\]: Row 2: /);
+  assert.equal(existsSync(join(folder, "strict.csv")), false);
   const wrong = await run(["predict", "--tag", join(library, "Size.safetensors"), "--field", "wrd=C"]);
   assert.match(wrong.stderr, /^error\[prompts\/unknown-field\][\s\S]*Did you mean "wrd"\?/);
   const domain = await run(["predict", "--tag", join(library, "Word.safetensors"), "--field", "word=C"]);

@@ -3,7 +3,7 @@ import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { readRows } from "../../data/source.ts";
 import { requireColumn, viewColumns } from "../../learn/columns.ts";
-import { parseInput } from "../../learn/compose.ts";
+import { type AnswerKind, parseInput } from "../../learn/compose.ts";
 import { wholeStudy } from "../../learn/whole-study.ts";
 import { replaceFile } from "../../replace-file.ts";
 import { parseLoaded } from "../../study/load.ts";
@@ -14,6 +14,7 @@ import { proposed } from "./learn.ts";
 export interface InitChoice {
   input?: string[];
   target?: string;
+  answer?: AnswerKind;
   out?: string;
   force?: boolean;
 }
@@ -30,7 +31,9 @@ export async function init(_io: Io, file: string, choice: InitChoice): Promise<R
     () => false,
   );
   if (exists && !force) throw new UsageError(`${out} exists.`, "Choose another --out, or give --force.");
-  const text = wholeStudy(resolve(file), inputs, target, columns, dirname(out));
+  const view = requireColumn(columns, target, file);
+  const answer = choice.answer ?? (view.kind === "text" ? "class" : "number");
+  const text = wholeStudy(resolve(file), inputs, target, columns, dirname(out), answer);
   parseLoaded(text, out);
   await replaceFile(out, text);
   return {

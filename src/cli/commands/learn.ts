@@ -2,7 +2,7 @@
 import { basename, extname, join } from "node:path";
 import { readRows } from "../../data/source.ts";
 import { type ColumnView, proposal, viewColumns } from "../../learn/columns.ts";
-import { fieldOf, parseInput, type Recipe } from "../../learn/compose.ts";
+import { type AnswerKind, fieldOf, parseInput, type Recipe } from "../../learn/compose.ts";
 import { type LearnEvent, type Learned, learn } from "../../learn/learn.ts";
 import type { Trial } from "../../learn/search.ts";
 import { verdict } from "../../study/methods.ts";
@@ -16,6 +16,7 @@ import { type Column, grouped, table } from "../table.ts";
 export interface LearnChoice extends EngineChoice {
   input?: string[];
   target?: string;
+  answer?: AnswerKind;
   out?: string;
   base?: string;
   tags?: string;

@@ -6,6 +6,7 @@ import { oracles } from "./2.4-oracles.ts";
 import { isolation } from "./2.5-isolation.ts";
 import { stepSpeed } from "./2.6-step-speed.ts";
 import { hostile } from "./2.7-hostile.ts";
+import { learnFromTable } from "./3.1-learn.ts";
 import { crashSafety } from "./3.2-crash-safety.ts";
 import { badInputs } from "./3.3-bad-inputs.ts";
 import type { Point } from "./point.ts";
@@ -18,6 +19,7 @@ export const points: readonly Point[] = [
   isolation,
   stepSpeed,
   hostile,
+  learnFromTable,
   crashSafety,
   badInputs,
 ];

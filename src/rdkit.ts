@@ -5,11 +5,13 @@ import { createRequire } from "node:module";
 
 /** The part of RDKit's module that is used; its own types do not fit how Node loads it. */
 export interface Rdkit {
-  get_mol(smiles: string): RdkitMolecule | null;
+  /** From SMILES or a molfile. */
+  get_mol(text: string): RdkitMolecule | null;
 }
 
 export interface RdkitMolecule {
   get_smiles(): string;
+  get_json(): string;
   get_descriptors(): string;
   get_svg(width: number, height: number): string;
   get_morgan_fp_as_uint8array(options: string): Uint8Array;
@@ -20,4 +22,14 @@ export interface RdkitMolecule {
 export async function loadRdkit(): Promise<Rdkit> {
   const init = createRequire(import.meta.url)("@rdkit/rdkit") as () => Promise<Rdkit>;
   return await init();
+}
+
+/** null for what is no molecule. */
+export function canonicalSmiles(rdkit: Rdkit, smiles: string): string | null {
+  const molecule = rdkit.get_mol(smiles);
+  try {
+    return molecule?.get_smiles() ?? null;
+  } finally {
+    molecule?.delete();
+  }
 }

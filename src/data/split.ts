@@ -5,13 +5,20 @@
  */
 import { createHash } from "node:crypto";
 import { TagllmError } from "../errors.ts";
+import { canonicalSmiles, loadRdkit } from "../rdkit.ts";
+import { scaffoldOf } from "../scaffold.ts";
 import { didYouMean, quote } from "../suggest.ts";
 import { requireColumns } from "./column.ts";
 import type { Table } from "./source.ts";
 
 export interface SplitSpec {
-  /** Single rows, or the fields whose equal values (all of them) stay on one side. */
-  by: "row" | { group: string[] };
+  /**
+   * Single rows; the fields whose equal values (all of them) stay on one side; a field of molecules whose
+   * scaffolds do; or a column of times, of which the latest are test and those before them validation.
+   */
+  by: "row" | { group: string[] } | { scaffold: string } | { time: string };
+  /** k folds of about equal size, of which number `test` (from 0) is the test side; instead of `fold` and `test`. */
+  folds?: { k: number; test: number } | undefined;
   /**
    * A column that says the side: its values for test and, optionally, for validation. Rows with any other value
    * are training rows. Without `validation`, that side is split off the training rows by `by`.
@@ -41,26 +48,35 @@ export interface Leak {
  * Divides the rows. Sizes are met as closely as whole groups allow.
  * Errors: data/column, data/split (a size or fold value that cannot be met, a side left empty).
  */
-export function splitRows(table: Table, spec: SplitSpec, seed: number): Sides {
+export function splitRows(
+  table: Table,
+  spec: SplitSpec,
+  seed: number,
+  groups = fieldGroups(table, spec),
+): Sides {
   checkSpec(table, spec);
-  const { fold, by } = spec;
+  const { fold, folds } = spec;
   const every = Array.from(table.rows, (_, i) => i);
+  const times = typeof spec.by === "object" && "time" in spec.by ? timesOf(table, spec.by.time) : null;
+  const take = (rows: number[], count: number, salt: string) =>
+    times ? latest(rows, times, count) : draw(groups, rows, count, salt);
   const test = fold
     ? rowsOfFold(table, fold.column, fold.test)
-    : draw(table, every, by, rowCount(spec.test, every.length), `test ${seed}`);
+    : folds
+      ? foldOf(groups, every, folds, `folds ${seed}`)
+      : take(every, rowCount(spec.test, every.length), `test ${seed}`);
   const rest = without(every, test);
+  const given = fold !== undefined || folds !== undefined;
   const validation = fold?.validation
     ? rowsOfFold(table, fold.column, fold.validation)
-    : draw(
-        table,
-        rest,
-        by,
-        rowCount(spec.validation, fold ? rest.length : every.length),
-        `validation ${seed}`,
-      );
+    : take(rest, rowCount(spec.validation, given ? rest.length : every.length), `validation ${seed}`);
   const train = without(rest, validation);
 
-  const wanted = { train: 1, validation: fold?.validation ? 1 : spec.validation, test: fold ? 1 : spec.test };
+  const wanted = {
+    train: 1,
+    validation: fold?.validation ? 1 : spec.validation,
+    test: given ? 1 : spec.test,
+  };
   refuseEmpty(table, { train, validation, test }, wanted);
   return {
     train: Int32Array.from(train),
@@ -83,7 +99,7 @@ export function leaks(table: Table, sides: Sides, columns: readonly string[]): L
   });
 }
 
-function checkSpec(table: Table, { by, fold, test, validation }: SplitSpec): void {
+function checkSpec(table: Table, { by, fold, folds, test, validation }: SplitSpec): void {
   for (const [name, size] of Object.entries({ test, validation })) {
     if (size >= 0 && (size < 1 || Number.isInteger(size))) continue;
     throw new TagllmError(
@@ -92,7 +108,8 @@ function checkSpec(table: Table, { by, fold, test, validation }: SplitSpec): voi
       "Use a share below 1 (0.1) or a whole number of rows (500).",
     );
   }
-  if (by !== "row") requireColumns(table, by.group);
+  if (by !== "row" && "group" in by) requireColumns(table, by.group);
+  if (folds) checkFolds(folds, fold, by);
   if (!fold) return;
   requireColumns(table, [fold.column]);
   const existing = new Set(table.rows.map((row) => row[fold.column]!));
@@ -114,6 +131,84 @@ function checkSpec(table: Table, { by, fold, test, validation }: SplitSpec): voi
   }
 }
 
+function checkFolds(
+  { k, test }: { k: number; test: number },
+  fold: SplitSpec["fold"],
+  by: SplitSpec["by"],
+): void {
+  const wrong = (problem: string, cure: string) => new TagllmError("data/split", problem, cure);
+  if (fold) throw wrong("The split has both fold and folds.", "Keep one of them.");
+  if (typeof by === "object" && "time" in by)
+    throw wrong("Folds cannot be made by time.", "Split by time with test and validation sizes.");
+  if (!(k >= 2 && Number.isInteger(test) && test >= 0 && test < k))
+    throw wrong(`There is no fold ${test} of ${k}.`, "k is at least 2, and test one of 0 to k - 1.");
+}
+
+/** For every row the key of the group it belongs to. */
+export type Groups = (row: number) => string;
+
+function fieldGroups(table: Table, { by }: SplitSpec): Groups {
+  if (typeof by === "object" && "group" in by)
+    return (i) => JSON.stringify(by.group.map((c) => table.rows[i]![c]));
+  return (i) => String(table.rowNumbers[i]);
+}
+
+/** The groups of a split by scaffold: equal scaffolds; a molecule without rings is its own, as canonical SMILES. */
+export async function scaffoldGroups(table: Table, field: string): Promise<Groups> {
+  requireColumns(table, [field]);
+  const rdkit = await loadRdkit();
+  const known = new Map<string, string>();
+  table.rows.forEach((row, i) => {
+    const smiles = row[field]!;
+    if (known.has(smiles)) return;
+    const scaffold = scaffoldOf(rdkit, smiles);
+    if (scaffold === null) {
+      const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${field} ${quote(smiles)}, which is no molecule.`;
+      throw new TagllmError("data/split", problem, "Split by scaffold needs SMILES in every row.");
+    }
+    known.set(smiles, scaffold || (canonicalSmiles(rdkit, smiles) as string));
+  });
+  return (i) => known.get(table.rows[i]![field]!) as string;
+}
+
+function timesOf(table: Table, column: string): Float64Array {
+  requireColumns(table, [column]);
+  return Float64Array.from(table.rows, (row, i) => {
+    const text = row[column]!;
+    const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : text === "" ? Number.NaN : Number(text);
+    if (Number.isFinite(time)) return time;
+    const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${column} ${quote(text)}.`;
+    throw new TagllmError("data/split", problem, "Split by time needs numbers or dates such as 2024-05-31.");
+  });
+}
+
+/** The latest rows, equal times together, as many as come closest to `count`. */
+function latest(rows: readonly number[], times: Float64Array, count: number): number[] {
+  const ordered = rows.toSorted((a, b) => times[b]! - times[a]!);
+  const tied = (end: number) =>
+    end > 0 && end < ordered.length && times[ordered[end - 1]!] === times[ordered[end]!];
+  let [more, fewer] = [count, count];
+  while (tied(more)) more++;
+  while (tied(fewer)) fewer--;
+  const end = more - count <= count - fewer ? more : fewer;
+  return ordered.slice(0, end).sort((a, b) => a - b);
+}
+
+/** Whole groups, in an order fixed by the salt, each to the fold with the fewest rows so far. */
+function foldOf(
+  groups: Groups,
+  rows: readonly number[],
+  { k, test }: { k: number; test: number },
+  salt: string,
+): number[] {
+  const folds: number[][] = Array.from({ length: k }, () => []);
+  for (const group of inDrawnOrder(groups, rows, salt)) {
+    const smallest = folds.reduce((a, b) => (b.length < a.length ? b : a));
+    smallest.push(...group);
+  }
+  return folds[test]!.sort((a, b) => a - b);
+}
+
 function rowCount(size: number, rows: number): number {
   return size < 1 ? Math.round(size * rows) : size;
 }
@@ -122,24 +217,26 @@ function rowsOfFold(table: Table, column: string, values: string[]): number[] {
   return Array.from(table.rows.keys()).filter((i) => values.includes(table.rows[i]![column]!));
 }
 
-/** Whole groups in an order fixed by `salt`, as many as bring the number of rows closest to `target`. */
-function draw(table: Table, rows: number[], by: SplitSpec["by"], target: number, salt: string): number[] {
+/** The groups of the rows, in an order that the salt and their keys alone decide. */
+function inDrawnOrder(groupOf: Groups, rows: readonly number[], salt: string): number[][] {
   const groups = new Map<string, number[]>();
   for (const i of rows) {
-    const key =
-      by === "row" ? String(table.rowNumbers[i]) : JSON.stringify(by.group.map((c) => table.rows[i]![c]));
+    const key = groupOf(i);
     const group = groups.get(key);
     if (group) group.push(i);
     else groups.set(key, [i]);
   }
   const rank = (key: string) => createHash("sha256").update(`${salt} ${key}`).digest("hex");
-  const ordered = Array.from(groups, ([key, group]) => ({ rank: rank(key), group })).sort((a, b) =>
-    a.rank < b.rank ? -1 : 1,
-  );
+  return Array.from(groups, ([key, group]) => ({ rank: rank(key), group }))
+    .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+    .map(({ group }) => group);
+}
 
+/** Whole groups in drawn order, as many as bring the number of rows closest to `target`. */
+function draw(groups: Groups, rows: readonly number[], target: number, salt: string): number[] {
   const drawn: number[] = [];
   const passedOver: number[][] = [];
-  for (const { group } of ordered) {
+  for (const group of inDrawnOrder(groups, rows, salt)) {
     if (drawn.length + group.length <= target) drawn.push(...group);
     else passedOver.push(group);
   }

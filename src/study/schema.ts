@@ -14,9 +14,20 @@ const amount = z.number().positive().describe("A share below 1, or a number of r
 const split = z
   .strictObject({
     by: z
-      .union([z.literal("row"), z.strictObject({ group: z.array(z.string()).min(1) })])
+      .union([
+        z.literal("row"),
+        z.strictObject({ group: z.array(z.string()).min(1) }),
+        z.strictObject({ scaffold: z.string() }),
+        z.strictObject({ time: z.string() }),
+      ])
       .default("row")
-      .describe("`row`, or the fields whose equal values must stay on one side"),
+      .describe(
+        "`row`; `group`: fields whose equal values must stay on one side (one side of a pair makes it cold for that side); `scaffold`: a field of SMILES whose Bemis-Murcko scaffolds must; `time`: a column of numbers or dates, the latest rows are test",
+      ),
+    folds: z
+      .strictObject({ k: count.min(2), test: z.number().int().min(0) })
+      .optional()
+      .describe("k folds of about equal size; `test` (from 0) says which one is the test side"),
     fold: z
       .strictObject({
         column: z.string(),

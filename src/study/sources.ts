@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { readRows, type Table } from "../data/source.ts";
-import { leaks, type Sides, splitRows } from "../data/split.ts";
+import { leaks, type Sides, scaffoldGroups, splitRows } from "../data/split.ts";
 import { TagllmError } from "../errors.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudySource } from "./schema.ts";
@@ -40,21 +40,23 @@ export async function readSources(
         ...(rows?.to !== undefined && { to: rows.to }),
       },
     });
-    const sides = splitRows(table, splitSpec, splitSpec.seed);
+    const { by } = splitSpec;
+    const groups =
+      typeof by === "object" && "scaffold" in by ? await scaffoldGroups(table, by.scaffold) : undefined;
+    const sides = splitRows(table, splitSpec, splitSpec.seed, groups);
     const covering = seenSets.filter((s) => s.files.includes(basename(file)));
     const seenIn = (side: Side) =>
       sides[side].filter((i) => {
         const row = table.rows[i] as Record<string, string>;
         return covering.some((s) => s.has(table.rowNumbers[i] as number, row));
       }).length;
-    const groups = typeof splitSpec.by === "object" ? splitSpec.by.group : [];
     sources.set(name, {
       name,
       spec,
       table,
       sides,
       seen: { train: seenIn("train"), validation: seenIn("validation"), test: seenIn("test") },
-      leaks: leaks(table, sides, groups),
+      leaks: leaks(table, sides, typeof by === "object" && "group" in by ? by.group : []),
     });
   }
   return sources;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Table } from "../../src/data/source.ts";
-import { leaks, type Sides, type SplitSpec, splitRows } from "../../src/data/split.ts";
+import { leaks, type Sides, type SplitSpec, scaffoldGroups, splitRows } from "../../src/data/split.ts";
 
 function tableOf(rows: Record<string, string>[], rowNumbers = rows.map((_, i) => i)): Table {
   return {
@@ -136,5 +136,62 @@ test("what cannot be split is refused by name", () => {
   assert.throws(
     () => split(pairs, { fold: { column: "fold", test: ["5"], validation: ["5"] } }),
     coded("data/split", "both"),
+  );
+});
+
+test("by scaffold: equal scaffolds stay together, molecules without rings with their equals", async () => {
+  const tails = ["C", "CC", "CCC", "O", "N", "F", "CO", "CN"];
+  const cores = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "C1CCOC1", "c1ccc2ccccc2c1"];
+  const table = tableOf([
+    ...cores.flatMap((core) => tails.map((tail) => ({ smiles: `${tail}${core}` }))),
+    ...["CCO", "OCC", "CCCO", "CCCCO"].map((smiles) => ({ smiles })),
+  ]);
+  const groups = await scaffoldGroups(table, "smiles");
+  const spec: SplitSpec = { by: { scaffold: "smiles" }, test: 9, validation: 8 };
+  const sides = splitRows(table, spec, 4, groups);
+  assert.equal(new Set(Array.from({ length: 8 }, (_, i) => groups(i))).size, 1);
+  assert.equal(groups(40), groups(41), "the same molecule, written otherwise");
+  assert.notEqual(groups(40), groups(42));
+  const of = (side: Int32Array) => new Set(Array.from(side, groups));
+  for (const key of of(sides.test)) assert.ok(!of(sides.train).has(key) && !of(sides.validation).has(key));
+  assert.equal(sides.test.length, 9);
+  await assert.rejects(scaffoldGroups(tableOf([{ smiles: "MKV" }]), "smiles"), coded("data/split", '"MKV"'));
+  await assert.rejects(scaffoldGroups(table, "smile"), coded("data/column", "smile"));
+});
+
+test("by time: the latest rows are test, those before them validation, equal times together", () => {
+  const dates = tableOf(
+    Array.from({ length: 20 }, (_, i) => ({
+      day: `2024-01-${String(10 + ((i * 7) % 20)).padStart(2, "0")}`,
+    })),
+  );
+  const sides = split(dates, { by: { time: "day" }, test: 4, validation: 4 });
+  const days = (side: Int32Array) => Array.from(side, (i) => dates.rows[i]!.day!).sort();
+  assert.ok(days(sides.train).at(-1)! < days(sides.validation)[0]!);
+  assert.ok(days(sides.validation).at(-1)! < days(sides.test)[0]!);
+  assert.deepEqual(sizes(sides), [12, 4, 4]);
+  const years = tableOf(Array.from({ length: 30 }, (_, i) => ({ year: String(2000 + Math.floor(i / 6)) })));
+  assert.deepEqual(sizes(split(years, { by: { time: "year" }, test: 7, validation: 5 })), [18, 6, 6]);
+  assert.throws(
+    () => split(tableOf([{ t: "May" }, { t: "1" }]), { by: { time: "t" } }),
+    coded("data/split", '"May"'),
+  );
+});
+
+test("folds: every row is in the test side of exactly one, groups whole, sizes alike", () => {
+  const spec = { by: { group: ["drug"] }, validation: 0.1 } as const;
+  const folds = [0, 1, 2, 3].map((test) =>
+    split(pairs, { ...spec, by: { group: ["drug"] }, folds: { k: 4, test } }),
+  );
+  const all = folds.flatMap((s) => [...s.test]).sort((a, b) => a - b);
+  assert.deepEqual(
+    all,
+    Array.from({ length: 600 }, (_, i) => i),
+  );
+  for (const { test } of folds) assert.equal(test.length, 150);
+  assert.throws(() => split(pairs, { folds: { k: 4, test: 4 } }), coded("data/split", "no fold 4 of 4"));
+  assert.throws(
+    () => split(pairs, { folds: { k: 4, test: 0 }, fold: { column: "fold", test: ["0"] } }),
+    coded("data/split", "both fold and folds"),
   );
 });

@@ -54,7 +54,7 @@ test("without an adapter the error says what to install", {
   assert.equal(code, "engine/device");
   assert.match(
     message,
-    /^No WebGPU adapter was found \([^/:]*: No supported adapters\)\. Install .*chromium.*--device cpu/,
+    /^The device webgpu was asked for and no WebGPU adapter was found \([^/:]*: No supported adapters\)\. Install .*chromium.*--device cpu/,
   );
 });
 

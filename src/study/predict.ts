@@ -7,7 +7,7 @@ import { outlierDistances } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
-import { parseTemplate } from "../prompts/template.ts";
+import { parseTemplate, type Template } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { requireTag, requireUsedTags } from "../tags/library.ts";
@@ -26,6 +26,8 @@ export interface Prediction {
   readonly classSet?: readonly string[];
   /** Unlike the rows that the tag was trained on (further than 99 % of its validation rows); absent in old tags. */
   readonly outOfDomain?: boolean;
+  /** Answered in a prompt of the caller's (`compose`), in which the tag was never measured. */
+  readonly composed?: true;
   /** Why there is no answer for this row; only with `keepFailed`. */
   readonly error?: TagllmError;
   /** Tokens cut from data fields because the prompt did not fit the base. */
@@ -40,11 +42,23 @@ export interface PredictOptions {
   readonly answerTokens?: number;
   /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
   readonly keepFailed?: boolean;
+  /**
+   * Zero-shot composition: a prompt of your own instead of the tag's template, with the function tag at its end
+   * and any domain tags, also those that it was never trained beside. No test has measured the tag in this prompt,
+   * so answers have no intervals and no class sets, which hold for the tag's own prompt only.
+   */
+  readonly compose?: string;
 }
 
 /**
+ * Asks a function tag about rows, in the prompt it was trained with.
+ *
  * @param tags the function tag and the domain tags of its template, by name
- * @throws tag/wrong-base, tag/unknown, tag/changed, predict/not-a-function, prompts/missing-field, prompts/empty-field
+ * @param rows fields of the template by name; other fields are ignored
+ * @returns one prediction per row, in their order
+ * @throws tag/unknown, tag/wrong-base, tag/changed (a domain tag in another version than the one it was trained
+ * beside), predict/not-a-function, prompts/* (unknown-field, missing-field, empty-field, too-long; with `compose`
+ * all that a template can have wrong), aborted
  */
 export async function predict(
   base: Base,
@@ -54,12 +68,14 @@ export async function predict(
   options: PredictOptions = {},
 ): Promise<Prediction[]> {
   const tag = requireTag(tags, functionTag);
-  requireBase(tag, base.fingerprint);
-  const template = requireTemplate(tag);
-  requireUsedTags(tag, tags);
-  for (const { name } of tag.usesTags) requireBase(requireTag(tags, name), base.fingerprint);
+  const { compose } = options;
+  const template = parseTemplate(compose ?? requireTemplate(tag));
+  if (compose === undefined) requireUsedTags(tag, tags);
+  else requireQuestion(template, tag);
+  for (const piece of template.pieces)
+    if (piece.kind === "tag") requireBase(requireTag(tags, piece.name), base.fingerprint);
   if (rows.length === 0) return [];
-  const bound = bindTemplate(parseTemplate(template), {
+  const bound = bindTemplate(template, {
     tags: new Map([...tags].map(([name, t]) => [name, tagSpec(t)])),
     fields: Object.keys(rows[0] as Record<string, string>),
     ...(tag.outputs[0] !== undefined && { target: tag.outputs[0] }),
@@ -81,11 +97,30 @@ export async function predict(
     return compiled.map((c) =>
       c instanceof TagllmError
         ? { values: {}, trimmed: [], error: c }
-        : { ...(answers[next++] as Answered), trimmed: c.trimmed },
+        : { ...stated(answers[next++] as Answered, compose !== undefined), trimmed: c.trimmed },
     );
   } finally {
     await runner.clear();
   }
+}
+
+/** Without what holds for the tag's own prompt only. */
+function stated(answer: Answered, composed: boolean): Answered {
+  if (!composed) return answer;
+  const { intervals: _intervals, classSet: _classSet, ...rest } = answer;
+  return { ...rest, composed };
+}
+
+/** A prompt of the caller's that does not ask the tag would be answered all the same. */
+function requireQuestion({ source, pieces }: Template, { name, kind }: Tag): void {
+  if (kind === "function" && pieces.some((p) => p.kind === "tag" && p.name === name)) return;
+  throw new TagllmError(
+    "predict/not-a-function",
+    kind === "function"
+      ? `The prompt ${quote(source)} does not ask <${name}>.`
+      : `${quote(name)} is a domain tag: it computes nothing by itself.`,
+    "End the prompt with the function tag that is to answer.",
+  );
 }
 
 function requireTemplate(tag: Tag): string {

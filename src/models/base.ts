@@ -17,11 +17,16 @@ import { buildProgram, type ProgramSpec } from "./program.ts";
 import { modelTensors } from "./tensors.ts";
 
 export class Base {
+  /** Name of its folder. */
   readonly name: string;
   readonly folder: string;
-  readonly architecture: Architecture;
-  readonly tokenizer: TextTokenizer;
+  /** What it is, by content; tags carry it, and refuse any other. */
   readonly fingerprint: BaseFingerprint;
+  /** @internal */
+  readonly architecture: Architecture;
+  /** @internal */
+  readonly tokenizer: TextTokenizer;
+  /** @internal */
   readonly engine: Engine;
   private readonly tensors: ReadonlyMap<string, TensorInfo>;
   private readonly programs = new Map<string, Promise<Program>>();
@@ -40,7 +45,12 @@ export class Base {
     this.tensors = parts.tensors;
   }
 
-  /** Loads a folder in Hugging Face layout. The caller closes the base. */
+  /**
+   * Loads a folder in Hugging Face layout (config.json, tokenizer.json, *.safetensors) into an engine, a thread of
+   * its own. The caller closes the base, or the process does not end.
+   *
+   * @throws weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory
+   */
   static async load(folder: string, options: Partial<EngineOptions> = {}): Promise<Base> {
     const checkpoint = await openCheckpoint(folder);
     const architecture = readArchitecture(checkpoint.config);
@@ -73,7 +83,7 @@ export class Base {
     return new Base({ name, folder, architecture, tokenizer, fingerprint, engine, tensors });
   }
 
-  /** The program of a shape, compiled at its first use. */
+  /** The program of a shape, compiled at its first use. @internal */
   program(spec: ProgramSpec): Promise<Program> {
     const key = JSON.stringify(spec);
     let program = this.programs.get(key);
@@ -85,12 +95,13 @@ export class Base {
     return program;
   }
 
-  /** The embedding table as f32, [vocab, hidden]: what a token is to the model, and a tag's row too. */
+  /** The embedding table as f32, [vocab, hidden]: what a token is to the model, and a tag's row too. @internal */
   async embeddingRows(): Promise<Float32Array> {
     const info = this.tensors.get(this.architecture.embedding) as TensorInfo;
     return toFloat32(await readTensor(info), info.dtype);
   }
 
+  /** Ends the engine; whatever still runs on it fails with engine/closed. */
   close(): Promise<void> {
     return this.engine.close();
   }

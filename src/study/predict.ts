@@ -31,7 +31,7 @@ export interface Prediction {
   /** Why there is no answer for this row; only with `keepFailed`. */
   readonly error?: TagllmError;
   /** Tokens cut from data fields because the prompt did not fit the base. */
-  readonly trimmed: Prompt["trimmed"];
+  readonly trimmed: readonly { readonly field: string; readonly tokens: number }[];
 }
 
 export interface PredictOptions {

@@ -22,11 +22,17 @@ export interface PreparedStage {
 export interface PreparedStudy {
   readonly loaded: LoadedStudy;
   readonly base: Base;
+  /** @internal */
   readonly sources: ReadonlyMap<string, Source>;
+  /** @internal */
   readonly stages: readonly PreparedStage[];
 }
 
-/** Reads data, divides it, binds templates and compiles one prompt of each task. */
+/**
+ * Reads data, divides it, binds templates and compiles one prompt of each task. Nothing is run or written.
+ *
+ * @throws data/*, study/data, study/invalid, prompts/*, model/seen
+ */
 export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<PreparedStudy> {
   const { study } = loaded;
   const sources = await readSources(loaded, base.folder);
@@ -77,8 +83,8 @@ export interface StagePlan {
 }
 
 /** What a run will do, from the rows and prompts at hand; nothing is run. */
-export function planStudy({ stages }: PreparedStudy): StagePlan[] {
-  return stages.map(({ stage, kind, tasks }) => ({
+export function planStudy(prepared: PreparedStudy): StagePlan[] {
+  return prepared.stages.map(({ stage, kind, tasks }) => ({
     stage: stage.name,
     kind,
     trains: stage.train,

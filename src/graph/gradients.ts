@@ -91,6 +91,18 @@ export const gradients: Record<string, Rule> = {
       return g.one("Mul", [only(grads), g.one("Mul", [s, g.one("Sub", [g.scalar(1), s])])]);
     },
   ],
+  Tanh: (g, n, grads) => [
+    () => {
+      const squared = g.one("Mul", [output(n), output(n)]);
+      return g.one("Mul", [only(grads), g.one("Sub", [g.scalar(1), squared])]);
+    },
+  ],
+  Gelu: (g, n, grads) => [
+    () => {
+      const slope = n.attributes.approximate === "tanh" ? slopeOfTanhGelu : slopeOfGelu;
+      return g.one("Mul", [only(grads), slope(g, input(n, 0))]);
+    },
+  ],
   Softmax: (g, n, grads) => [
     () => {
       const p = output(n);
@@ -173,13 +185,7 @@ export const gradients: Record<string, Rule> = {
   FusedMatMul: productRule("FusedMatMul"),
   MatMul: productRule("FusedMatMul"),
   SimplifiedLayerNormalization: (g, n, grads) => {
-    if (grads[1]) {
-      throw new TagllmError(
-        "graph/no-gradient",
-        "The loss depends on the second output of SimplifiedLayerNormalization (1/rms), which has no gradient.",
-        "Compute it from ReduceMean and Div where it must be differentiated.",
-      );
-    }
+    if (grads[1]) throw noRowGradient("SimplifiedLayerNormalization", "its second (1/rms)");
     const dy = only(grads);
     const [x, scale] = [input(n, 0), input(n, 1)];
     const inverseRms = output(n, 1);
@@ -194,6 +200,26 @@ export const gradients: Record<string, Rule> = {
       () => unbroadcast(g, g.one("Mul", [dy, g.one("Mul", [x, inverseRms])]), scale.shape),
     ];
   },
+  LayerNormalization: (g, n, grads) => {
+    if (grads[1] || grads[2]) throw noRowGradient("LayerNormalization", "its rows' mean and 1/deviation");
+    const dy = only(grads);
+    const [x, scale] = [input(n, 0), input(n, 1)];
+    const inverse = output(n, 2);
+    const standard = () => g.one("Mul", [g.one("Sub", [x, output(n, 1)]), inverse]);
+    const rules: Emit[] = [
+      () => {
+        const scaled = g.one("Mul", [dy, scale]);
+        const mean = g.one("ReduceMean", [scaled], { axes: [-1] });
+        const along = g.one("ReduceMean", [g.one("Mul", [scaled, standard()])], { axes: [-1] });
+        const straight = g.one("Sub", [g.one("Sub", [scaled, mean]), g.one("Mul", [standard(), along])]);
+        return g.one("Mul", [straight, inverse]);
+      },
+      () => unbroadcast(g, g.one("Mul", [dy, standard()]), scale.shape),
+    ];
+    const bias = n.inputs[2];
+    if (bias) rules.push(() => unbroadcast(g, dy, bias.shape));
+    return rules;
+  },
   RotaryEmbedding: (g, n, grads) => [
     () =>
       g.one(
@@ -206,6 +232,35 @@ export const gradients: Record<string, Rule> = {
     null,
   ],
 };
+
+function noRowGradient(op: string, which: string): TagllmError {
+  return new TagllmError(
+    "graph/no-gradient",
+    `The loss depends on another output of ${op} than the first, ${which}, which has no gradient.`,
+    "Compute it from ReduceMean and Div where it must be differentiated.",
+  );
+}
+
+/** d(x Phi(x)) = Phi(x) + x phi(x). */
+function slopeOfGelu(g: Graph, x: Value): Value {
+  const times = (a: Value, factor: number) => g.one("Mul", [a, g.scalar(factor)]);
+  const phi = times(g.one("Exp", [times(g.one("Mul", [x, x]), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
+  const erf = g.one("Erf", [times(x, Math.SQRT1_2)]);
+  const cumulative = times(g.one("Add", [erf, g.scalar(1)]), 0.5);
+  return g.one("Add", [cumulative, g.one("Mul", [x, phi])]);
+}
+
+/** Of x (1 + tanh u) / 2 with u = c (x + a x^3): (1 + t) / 2 + x (1 - t^2) c (1 + 3 a x^2) / 2. */
+function slopeOfTanhGelu(g: Graph, x: Value): Value {
+  const [a, c] = [0.044715, Math.sqrt(2 / Math.PI)];
+  const times = (y: Value, factor: number) => g.one("Mul", [y, g.scalar(factor)]);
+  const plus = (y: Value, term: number) => g.one("Add", [y, g.scalar(term)]);
+  const square = g.one("Mul", [x, x]);
+  const t = g.one("Tanh", [g.one("Mul", [x, plus(times(square, a * c), c)])]);
+  const inner = g.one("Mul", [x, plus(times(square, 1.5 * a * c), 0.5 * c)]);
+  const bend = g.one("Sub", [g.scalar(1), g.one("Mul", [t, t])]);
+  return g.one("Add", [times(plus(t, 1), 0.5), g.one("Mul", [inner, bend])]);
+}
 
 /** Indices as ScatterND wants them: i64[rows, 1]. */
 function rowIndex(g: Graph, index: Value, rows: number): Value {

@@ -36,6 +36,16 @@ const webgpu: Record<string, Lowering> = {
     const rms = g.one("Sqrt", [g.one("Add", [meanSquare, epsilon])]);
     return [g.one(op, inputs, attributes), g.one("Div", [g.scalar(1), rms])];
   },
+  /** The kernel gives the first output only. */
+  LayerNormalization: (g, inputs, { op, attributes }) => {
+    const x = inputs[0] as Value;
+    const mean = g.one("ReduceMean", [x], { axes: [-1] });
+    const centred = g.one("Sub", [x, mean]);
+    const variance = g.one("ReduceMean", [g.one("Mul", [centred, centred])], { axes: [-1] });
+    const epsilon = g.scalar(attributeNumber(attributes.epsilon, 1e-5));
+    const deviation = g.one("Sqrt", [g.one("Add", [variance, epsilon])]);
+    return [g.one(op, inputs, attributes), mean, g.one("Div", [g.scalar(1), deviation])];
+  },
 };
 
 /** Device kernels that are missing or, as of onnxruntime 1.30, wrong. */

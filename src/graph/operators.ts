@@ -98,6 +98,10 @@ export const operators: Record<string, Operator> = {
   Log: unary,
   Sqrt: unary,
   Sigmoid: unary,
+  Tanh: unary,
+  Erf: unary,
+  /** x Phi(x); with `approximate: "tanh"` the curve through tanh that most checkpoints were trained with. */
+  Gelu: unary,
   Softmax: rowwise,
   LogSoftmax: rowwise,
   ReduceSum: reduction,
@@ -229,6 +233,19 @@ export const operators: Record<string, Operator> = {
       const [x, scale] = [at(inputs, 0), at(inputs, 1)];
       expect(String(scale.shape) === String(x.shape.slice(-1)), "scale does not fit the last axis");
       return [x, { dtype: "f32", shape: [...x.shape.slice(0, -1), 1] }];
+    },
+  },
+  /** Over the last axis, with a scale and perhaps a bias; outputs y, and the mean and 1/deviation of each row. */
+  LayerNormalization: {
+    infer: (inputs) => {
+      const [x, scale, bias] = [at(inputs, 0), at(inputs, 1), inputs[2] ?? at(inputs, 1)];
+      const last = String(x.shape.slice(-1));
+      expect(
+        String(scale.shape) === last && String(bias.shape) === last,
+        "scale and bias do not fit the last axis",
+      );
+      const rows: Type = { dtype: "f32", shape: [...x.shape.slice(0, -1), 1] };
+      return [x, rows, rows];
     },
   },
   /** x [B,S,heads*size], position ids i64[B,S], cos and sin tables [rows, size/2]; halves are rotated. */

@@ -130,6 +130,15 @@ function concat(r: Random): Case {
   return apply("Concat", parts.map(f32), { axis: k });
 }
 
+function layerNorm(r: Random, use: number): Case {
+  const x = [...r.shape(1, 2), r.int(3, 6)];
+  const width = x.at(-1) as number;
+  const ramp = Float32Array.from({ length: elementCount(x) }, (_, i) => (i % width) + r.float(-0.3, 0.3));
+  const inputs = [{ shape: x, data: ramp }, between(r, 0.5, 1.5, x.slice(-1))];
+  if (use & 1) inputs.push(between(r, -1, 1, x.slice(-1)));
+  return apply("LayerNormalization", inputs, { axis: -1, epsilon: { float: r.pick([1e-5, 1e-2]) } });
+}
+
 function norm(r: Random): Case {
   const x = [...r.shape(1, 2), r.int(2, 6)];
   const inputs = [between(r, 0.3, 1.2, x), between(r, 0.5, 1.5, x.slice(-1))];
@@ -184,6 +193,8 @@ export const gradientCases: Record<string, MakeCase> = {
   Exp: unary("Exp"),
   Log: unary("Log", 0.7, 2),
   Sigmoid: unary("Sigmoid", -3, 3),
+  Tanh: unary("Tanh", -2, 2),
+  Gelu: (r, use) => apply("Gelu", [between(r, -3, 3, r.shape(0, 4))], use & 1 ? { approximate: "tanh" } : {}),
   Softmax: rowwise("Softmax"),
   LogSoftmax: rowwise("LogSoftmax"),
   ReduceSum: reduction("ReduceSum"),
@@ -210,5 +221,6 @@ export const gradientCases: Record<string, MakeCase> = {
   FusedMatMul: product("FusedMatMul"),
   MatMul: product("MatMul"),
   SimplifiedLayerNormalization: norm,
+  LayerNormalization: layerNorm,
   RotaryEmbedding: rotary,
 };

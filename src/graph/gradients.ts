@@ -270,11 +270,11 @@ function rowIndex(g: Graph, index: Value, rows: number): Value {
 
 /**
  * Emits d`loss`/d`value` for each of `wrt` and returns them in that order (zeros where the loss does not
- * depend on a value). `loss` must have one element.
+ * depend on a value). `loss` must have one element, or be an intermediate result of which the gradient is
+ * known: `seed`, of its shape.
  * @throws graph/no-gradient naming every operator on the way that has no row, before anything is emitted.
  */
-export function differentiate(g: Graph, loss: Value, wrt: readonly Value[]): Value[] {
-  if (elementCount(loss.shape) !== 1) throw new Error(`the loss must have one element, not [${loss.shape}]`);
+export function differentiate(g: Graph, loss: Value, wrt: readonly Value[], seed = one(g, loss)): Value[] {
   const path = nodesBetween(g, loss, wrt);
   const lacking = new Set([...path].filter((n) => !gradients[n.op]).map((n) => n.op));
   if (lacking.size) {
@@ -287,17 +287,7 @@ export function differentiate(g: Graph, loss: Value, wrt: readonly Value[]): Val
   const onPath = new Set<Value>(wrt);
   for (const node of path) for (const o of node.outputs) onPath.add(o);
 
-  const pending = new Map<Value, Value[]>([
-    [
-      loss,
-      [
-        g.constant(
-          Float32Array.of(1),
-          loss.shape.map(() => 1),
-        ),
-      ],
-    ],
-  ]);
+  const pending = new Map<Value, Value[]>([[loss, [seed]]]);
   const settled = (value: Value): Value | null => {
     const parts = pending.get(value);
     if (!parts) return null;
@@ -322,6 +312,14 @@ export function differentiate(g: Graph, loss: Value, wrt: readonly Value[]): Val
     });
   }
   return wrt.map((value) => settled(value) ?? zeros(g, value.shape));
+}
+
+function one(g: Graph, loss: Value): Value {
+  if (elementCount(loss.shape) !== 1) throw new Error(`the loss must have one element, not [${loss.shape}]`);
+  return g.constant(
+    Float32Array.of(1),
+    loss.shape.map(() => 1),
+  );
 }
 
 /** Nodes that depend on one of `wrt` and that `loss` depends on, in order of execution. */

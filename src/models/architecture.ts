@@ -1,5 +1,6 @@
 /** What every model family provides: its sizes, its tensors and one forward function. */
 import type { Graph, Value } from "../graph/graph.ts";
+import type { AttentionInputs } from "./attention.ts";
 import type { Rope } from "./rope.ts";
 
 /** Sizes of one program: every run of it has these. */
@@ -12,19 +13,10 @@ export interface ForwardShape {
   readonly past: readonly number[];
 }
 
-/**
- * Inputs of the forward function beside the embeddings, declared by it under these names:
- * - `bias` [B, S, P_0 + P_1 + ... + S]: 0 where attention is allowed, a large negative number elsewhere;
- * - `cos.self`, `sin.self` [B * S, r / 2]: rotations of the new tokens' positions in their own block;
- * - `cos.i`, `sin.i` [B * S, r / 2]: rotations of (position - origin of past block i), so that a stored
- *   block is never touched: (R(m - o) q) . (R(s) k) = (R(m) q) . (R(o + s) k);
- * - `past.i.key.l`, `past.i.value.l` [B, kvHeads, P_i, headDim]: stored keys (rotated at block-local
- *   positions) and values of layer l.
- */
 export interface Forward {
-  /** Residual stream after each layer, [B * S, hidden]. */
+  /** Residual stream after each layer, [B * S, hidden]; of the last layer only the rows that are read. */
   readonly layers: readonly Value[];
-  /** After the final norm, [B * S, hidden]. */
+  /** After the final norm: [B * S, hidden], or the rows that are read. */
   readonly hidden: Value;
   /** Keys (rotated at block-local positions) and values of the new tokens, [B, kvHeads, S, headDim] a layer. */
   readonly keys: readonly Value[];
@@ -47,8 +39,11 @@ export interface Architecture {
   readonly vocabularyHead: string;
   /** Every tensor the family reads, with its shape. */
   readonly tensors: ReadonlyMap<string, readonly number[]>;
-  /** `embeddings` [B * S, hidden] are rows as they stand in the embedding table (`inputs_embeds`). */
-  forward(g: Graph, embeddings: Value, shape: ForwardShape): Forward;
+  /**
+   * `embeddings` [B * S, hidden] are rows as they stand in the embedding table (`inputs_embeds`); `inputs` are
+   * their positions, who sees whom, and the keys and values from before them.
+   */
+  forward(g: Graph, embeddings: Value, inputs: AttentionInputs): Forward;
   /** Logits of rows of `Forward.hidden`: [n, hidden] -> [n, vocab]. */
   logits(g: Graph, rows: Value): Value;
 }

@@ -4,7 +4,7 @@
  */
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import { attend, declareAttentionInputs } from "./attention.ts";
+import { attend, queriesOf } from "./attention.ts";
 import type { ConfigReader } from "./config.ts";
 import { readRope } from "./rope.ts";
 
@@ -77,29 +77,29 @@ export function llama(config: ConfigReader): Architecture {
     vocabularyHead,
     tensors,
     logits: (g, rows) => g.one("Gemm", [rows, weight(g, vocabularyHead)], { transB: 1 }),
-    forward(g, embeddings, shape) {
-      const inputs = declareAttentionInputs(g, shape, { heads, kvHeads, headDim, rope });
+    forward(g, embeddings, inputs) {
       const residuals: Value[] = [];
       const keys: Value[] = [];
       const values: Value[] = [];
       let x = embeddings;
       for (let l = 0; l < layers; l++) {
         const at = (name: string) => `model.layers.${l}.${name}`;
+        const queries = queriesOf(g, inputs, l === layers - 1);
         const normed = norm(g, x, at("input_layernorm"));
-        const q = linear(g, normed, at("self_attn.q_proj"));
+        const q = linear(g, queries.rows(normed), at("self_attn.q_proj"));
         const k = linear(g, normed, at("self_attn.k_proj"));
         const v = linear(g, normed, at("self_attn.v_proj"));
         const { context, key, value } = attend(
           g,
           { q, k, v },
           inputs,
-          shape,
-          { heads, kvHeads, headDim, rope },
+          queries,
+          { heads, kvHeads, headDim },
           l,
         );
         keys.push(key);
         values.push(value);
-        x = g.one("Add", [x, linear(g, context, at("self_attn.o_proj"))]);
+        x = g.one("Add", [queries.rows(x), linear(g, context, at("self_attn.o_proj"))]);
         const inside = norm(g, x, at("post_attention_layernorm"));
         const gate = linear(g, inside, at("mlp.gate_proj"));
         const silu = g.one("Mul", [gate, g.one("Sigmoid", [gate])]);

@@ -4,7 +4,8 @@
  */
 import { differentiate } from "../graph/gradients.ts";
 import { Graph, type Value } from "../graph/graph.ts";
-import type { Architecture, ForwardShape } from "./architecture.ts";
+import type { Architecture, Forward, ForwardShape } from "./architecture.ts";
+import { cutInputs, cutRows, declareAttentionInputs } from "./attention.ts";
 
 export interface ProgramSpec extends ForwardShape {
   /** Positions of all rows together that hold a tag vector. */
@@ -12,6 +13,18 @@ export interface ProgramSpec extends ForwardShape {
   /** Positions of all rows together whose hidden state is used: labelled tokens or read-outs. */
   readonly reads: number;
   readonly result: Result;
+  /** Positions of each row that the last layer is run for, R; all when absent. */
+  readonly tail?: number;
+  /** Leading positions of each row that hold nothing trained and are not read: they run forward only. */
+  readonly constant?: Constant;
+  /** Labelled positions whose logits exist at the same time; by default as many as are `LOGITS` numbers. */
+  readonly chunk?: number;
+}
+
+export interface Constant {
+  readonly length: number;
+  /** Slots behind them: those that have a gradient. */
+  readonly trained: number;
 }
 
 export type Result =
@@ -30,10 +43,16 @@ export type Result =
    */
   | { readonly kind: "head"; readonly outputs: number; readonly centred: boolean };
 
+/** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
+const LOGITS = 2 ** 23;
+
 /**
- * Inputs, beside those of `Forward`: `ids` i32[B * S] (any id at a tag slot), `slots` i64[slots, 1] rows of
- * B * S, `vectors` [slots, d], `reads` i64[reads] rows of B * S, and by result `labels` i64[reads, 1] and
- * `weights` [reads, 1], or `targets` [reads, outputs], `weights` [reads, 1], `head` [outputs, d], `bias_out` [outputs].
+ * Inputs, beside those of `declareAttentionInputs`: `ids` i32[B * S] (any id at a tag slot), `slots`
+ * i64[slots, 1] rows of B * S, `vectors` [slots, d], `reads` i64[reads] rows of what the last layer is run for
+ * (B * S, less what is constant; with `tail` the B * R rows that input `tail` i64[B * R] picks from these), and by
+ * result `labels` i64[reads, 1] and `weights` [reads, 1], or `targets` [reads, outputs], `weights` [reads, 1],
+ * `head` [outputs, d], `bias_out` [outputs]. With `constant` also `trained` i64[trained], the rows of the slots
+ * that have a gradient; `grad.vectors` then has those.
  * The loss is the weighted sum over reads: the caller puts means and accumulation into the weights.
  */
 export function buildProgram(architecture: Architecture, spec: ProgramSpec): Graph {
@@ -46,7 +65,8 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
   const embeddings = vectors
     ? g.one("ScatterND", [tokens, g.input("slots", "i64", [spec.slots, 1]), vectors])
     : tokens;
-  const { hidden, keys, values } = architecture.forward(g, embeddings, spec);
+  const { forward, fresh } = addForward(g, architecture, embeddings, spec);
+  const { hidden, keys, values } = forward;
 
   if (spec.result.kind === "keys") {
     keys.forEach((key, l) => {
@@ -55,6 +75,7 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
     });
     return g;
   }
+  const trained = trainedVectors(g, vectors, fresh, spec);
   const read = g.one("Gather", [hidden, g.input("reads", "i64", [spec.reads])]);
   switch (spec.result.kind) {
     case "hidden":
@@ -64,32 +85,98 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
       g.output("logits", architecture.logits(g, read));
       break;
     case "text":
-      addTextLoss(g, architecture.logits(g, read), spec, spec.result.train, vectors);
+      addTextLoss(g, architecture, read, spec, spec.result.train ? trained : null);
       break;
     case "head":
-      addHeadLoss(g, read, spec, spec.result, vectors);
+      addHeadLoss(g, read, spec, spec.result, trained);
       break;
   }
   return g;
 }
 
+/** Constant positions run first and by themselves; the others, `fresh`, see their keys and values. */
+function addForward(
+  g: Graph,
+  architecture: Architecture,
+  embeddings: Value,
+  spec: ProgramSpec,
+): { forward: Forward; fresh: Value } {
+  const all = declareAttentionInputs(g, architecture, spec);
+  const count = spec.constant?.length ?? 0;
+  let [inputs, fresh] = [all, embeddings];
+  if (count) {
+    const { before, after } = cutInputs(g, all, count);
+    const [first, rest] = cutRows(g, embeddings, spec, count);
+    inputs = after(architecture.forward(g, first, before));
+    fresh = rest;
+  }
+  const tail = spec.tail === undefined ? null : g.input("tail", "i64", [spec.batch * spec.tail]);
+  return { forward: architecture.forward(g, fresh, { ...inputs, tail }), fresh };
+}
+
+/** What is differentiated, and how the gradient of the trained vectors follows from its gradient. */
+interface Trained {
+  readonly leaf: Value;
+  gradient(ofLeaf: Value): Value;
+}
+
+function trainedVectors(
+  g: Graph,
+  vectors: Value | null,
+  fresh: Value,
+  { constant }: ProgramSpec,
+): Trained | null {
+  if (!vectors) return null;
+  if (!constant) return { leaf: vectors, gradient: (x) => x };
+  const rows = g.input("trained", "i64", [constant.trained]);
+  return { leaf: fresh, gradient: (x) => g.one("Gather", [x, rows]) };
+}
+
+/**
+ * The logits of a part of the reads at a time: the loss is a weighted sum, so what a part sends back to its
+ * hidden states, weight * (softmax - one at the label) through the vocabulary head, depends on no other part.
+ */
 function addTextLoss(
   g: Graph,
-  logits: Value,
-  { reads }: ProgramSpec,
-  train: boolean,
-  vectors: Value | null,
+  architecture: Architecture,
+  read: Value,
+  { reads, result, chunk = Math.ceil(LOGITS / architecture.vocabSize) }: ProgramSpec,
+  trained: Trained | null,
 ): void {
+  const train = result.kind === "text" && result.train;
   const labels = g.input("labels", "i64", [reads, 1]);
-  const picked = g.one("GatherElements", [g.one("LogSoftmax", [logits]), labels], { axis: 1 });
-  const nll = g.one("Neg", [picked]);
-  g.output("nll", g.one("Reshape", [nll], { shape: [reads] }));
-  if (!train) return;
-  const loss = g.one("ReduceSum", [g.one("Mul", [nll, g.input("weights", "f32", [reads, 1])])], {
-    axes: [0, 1],
+  const weights = train ? g.input("weights", "f32", [reads, 1]) : null;
+  const sizes = Array.from({ length: Math.ceil(reads / chunk) }, (_, i) =>
+    Math.min(chunk, reads - i * chunk),
+  );
+  const parts = (x: Value) => (sizes.length === 1 ? [x] : g.apply("Split", [x], { axis: 0, sizes }));
+  const join = (xs: readonly Value[]) =>
+    xs.length === 1 ? (xs[0] as Value) : g.one("Concat", xs, { axis: 0 });
+  const labelParts = parts(labels);
+  const weightParts = weights && parts(weights);
+  const nlls: Value[] = [];
+  const sentBack: Value[] = [];
+  parts(read).forEach((rows, i) => {
+    const label = labelParts[i] as Value;
+    const logits = architecture.logits(g, rows);
+    const logp = g.one("LogSoftmax", [logits]);
+    nlls.push(g.one("Neg", [g.one("GatherElements", [logp, label], { axis: 1 })]));
+    if (!weightParts || !trained) return;
+    const weight = weightParts[i] as Value;
+    const weighted = g.one("Mul", [g.one("Exp", [logp]), weight]);
+    const seed = g.one("ScatterElements", [weighted, label, g.one("Neg", [weight])], {
+      axis: 1,
+      reduction: "add",
+    });
+    sentBack.push(differentiate(g, logits, [rows], seed)[0] as Value);
   });
-  g.output("loss", loss);
-  if (vectors) g.output("grad.vectors", differentiate(g, loss, [vectors])[0] as Value);
+  const nll = join(nlls);
+  g.output("nll", g.one("Reshape", [nll], { shape: [reads] }));
+  if (!weights) return;
+  g.output("loss", g.one("ReduceSum", [g.one("Mul", [nll, weights])], { axes: [0, 1] }));
+  if (!trained) return;
+  const [gradient] = differentiate(g, read, [trained.leaf], join(sentBack));
+  g.output("grad.vectors", trained.gradient(gradient as Value));
 }
 
 function addHeadLoss(
@@ -97,7 +184,7 @@ function addHeadLoss(
   hidden: Value,
   { reads }: ProgramSpec,
   { outputs, centred }: Extract<Result, { kind: "head" }>,
-  vectors: Value | null,
+  trained: Trained | null,
 ): void {
   const head = g.input("head", "f32", [outputs, hidden.shape[1] as number]);
   const bias = g.input("bias_out", "f32", [outputs]);
@@ -110,11 +197,10 @@ function addHeadLoss(
   g.output("hidden", hidden);
   g.output("prediction", prediction);
   g.output("loss", loss);
-  const trained = vectors ? [vectors, head, bias] : [head, bias];
-  const names = vectors ? ["grad.vectors", "grad.head", "grad.bias"] : ["grad.head", "grad.bias"];
-  differentiate(g, loss, trained).forEach((gradient, i) => {
-    g.output(names[i] as string, gradient);
-  });
+  const gradients = differentiate(g, loss, [head, bias, ...(trained ? [trained.leaf] : [])]);
+  if (trained) g.output("grad.vectors", trained.gradient(gradients[2] as Value));
+  g.output("grad.head", gradients[0] as Value);
+  g.output("grad.bias", gradients[1] as Value);
 }
 
 /** `error` less its weighted mean over the rows. */

@@ -6,6 +6,7 @@ import { Engine } from "../../src/engine/engine.ts";
 import { differentiate } from "../../src/graph/gradients.ts";
 import { Graph, type Value } from "../../src/graph/graph.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
+import { declareAttentionInputs } from "../../src/models/attention.ts";
 import { readArchitecture } from "../../src/models/families.ts";
 import { modelTensors } from "../../src/models/tensors.ts";
 import { MASKED } from "../../src/prompts/mask.ts";
@@ -65,7 +66,11 @@ async function compareForward(
   const g = new Graph();
   const table = g.weight(architecture.embedding, [architecture.vocabSize, architecture.hiddenSize]);
   const embeddings = g.one("Gather", [table, g.input("ids", "i32", [batch * length])]);
-  const { layers, hidden } = architecture.forward(g, embeddings, { batch, length, past: [] });
+  const { layers, hidden } = architecture.forward(
+    g,
+    embeddings,
+    declareAttentionInputs(g, architecture, { batch, length, past: [] }),
+  );
   layers.forEach((layer, l) => {
     g.output(`layer_out.${l}`, layer);
   });
@@ -129,7 +134,11 @@ async function compareGreedy(
     const g = new Graph();
     const table = g.weight(architecture.embedding, [architecture.vocabSize, architecture.hiddenSize]);
     const embeddings = g.one("Gather", [table, g.input("ids", "i32", [n])]);
-    const { hidden } = architecture.forward(g, embeddings, { batch: 1, length: n, past: [] });
+    const { hidden } = architecture.forward(
+      g,
+      embeddings,
+      declareAttentionInputs(g, architecture, { batch: 1, length: n, past: [] }),
+    );
     const last = g.one("Gather", [hidden, g.constant(BigInt64Array.of(BigInt(n - 1)), [1])]);
     g.output("logits", architecture.logits(g, last));
     const program = await engine.compile(g);

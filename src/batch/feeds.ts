@@ -1,8 +1,8 @@
 /**
- * Layouts of one shape -> the arrays that a program is fed with. Rows shorter than the program's are padded at
- * the right; rows beyond the layouts repeat the first one, so that every softmax and norm stays finite.
+ * Layouts in the rows of a program -> the arrays that it is fed with. Layouts that share a row see only
+ * themselves. What no layout fills holds token 0 and sees itself, so that every softmax and norm stays finite.
  */
-import type { Feed, HostArray } from "../engine/engine.ts";
+import type { Feed } from "../engine/engine.ts";
 import type { Architecture, ForwardShape } from "../models/architecture.ts";
 import { firstSeen, MASKED } from "../prompts/mask.ts";
 import type { Layout } from "./layout.ts";
@@ -10,79 +10,95 @@ import type { Layout } from "./layout.ts";
 /** Vectors of tags by name: [length, width] each. */
 export type VectorsOf = (tag: string) => Float32Array;
 
-export interface SlotRef {
+/** A position of the rows of a batch. */
+export interface Place {
+  readonly row: number;
+  readonly at: number;
+}
+
+export interface SlotRef extends Place {
   readonly tag: string;
   /** Row of the tag's vectors. */
   readonly vector: number;
-  /** Row of the batch. */
+}
+
+/** A layout and where its fresh positions begin. */
+export interface Placed {
+  readonly layout: Layout;
   readonly row: number;
+  readonly offset: number;
 }
 
 export interface Batch {
   readonly shape: ForwardShape;
-  readonly layouts: readonly Layout[];
-  /** What stands at each slot of the program; slots of padding rows are null. */
-  readonly slots: readonly (SlotRef | null)[];
+  readonly placed: readonly Placed[];
+  /** What stands at the slots of the program; it may have more. */
+  readonly slots: readonly SlotRef[];
+  /** Slots of the program. */
+  readonly slotCount: number;
   readonly feeds: Record<string, Feed>;
-  /** Where a position of a row's prompt stands among the B * S rows; it must be fresh. */
-  place(row: number, position: number): number;
+  /** Where a position of a layout's prompt stands; it must be fresh. */
+  place(index: number, position: number): Place;
 }
 
+/** @param slotCount for how many slots: what is asked for, given how many there are */
 export function makeBatch(
   architecture: Architecture,
-  layouts: readonly Layout[],
+  placed: readonly Placed[],
   shape: ForwardShape,
   vectorsOf: VectorsOf,
+  slotCount: (slots: number) => number = (slots) => slots,
 ): Batch {
-  const padded = Array.from({ length: shape.batch }, (_, i) => layouts[i] ?? (layouts[0] as Layout));
-  const feeds: Record<string, Feed> = { ids: tokenIds(padded, shape), bias: attentionBias(padded, shape) };
-  addRotations(feeds, architecture, padded, shape);
-  const slots = addVectors(feeds, padded, layouts.length, shape, architecture.hiddenSize, vectorsOf);
-  const places = layouts.map(({ fresh }) => new Map(Array.from(fresh, (p, i) => [p, i])));
-  const place = (row: number, position: number): number => {
-    const at = places[row]?.get(position);
-    if (at === undefined) throw new Error(`position ${position} of row ${row} does not run`);
-    return row * shape.length + at;
+  const feeds: Record<string, Feed> = { ids: tokenIds(placed, shape), bias: attentionBias(placed, shape) };
+  addRotations(feeds, architecture, placed, shape);
+  const slots = placed.flatMap((p) => slotsOf(p, architecture.hiddenSize, vectorsOf));
+  const count = slots.length === 0 ? 0 : slotCount(slots.length);
+  if (count) addVectors(feeds, slots, count, shape, architecture.hiddenSize, vectorsOf);
+  const places = placed.map(({ layout }) => new Map(Array.from(layout.fresh, (p, i) => [p, i])));
+  const place = (index: number, position: number): Place => {
+    const at = places[index]?.get(position);
+    if (at === undefined) throw new Error(`position ${position} of layout ${index} does not run`);
+    const { row, offset } = placed[index] as Placed;
+    return { row, at: offset + at };
   };
-  return { shape, layouts, slots, feeds, place };
+  return { shape, placed, slots, slotCount: count, feeds, place };
 }
 
-function tokenIds(layouts: readonly Layout[], { batch, length }: ForwardShape): Int32Array {
+function tokenIds(placed: readonly Placed[], { batch, length }: ForwardShape): Int32Array {
   const ids = new Int32Array(batch * length);
-  layouts.forEach(({ query, fresh }, row) => {
-    fresh.forEach((p, i) => {
-      ids[row * length + i] = Math.max(0, query.prompt.ids[p] as number);
+  for (const { layout, row, offset } of placed) {
+    layout.fresh.forEach((p, i) => {
+      ids[row * length + offset + i] = Math.max(0, layout.query.prompt.ids[p] as number);
     });
-  });
+  }
   return ids;
 }
 
 /** [B, S, sum of past + S]: 0 where a fresh position sees a stored or fresh one, MASKED elsewhere; padding sees itself. */
 export function attentionBias(
-  layouts: readonly Layout[],
+  placed: readonly Placed[],
   { batch, length, past }: ForwardShape,
 ): Float32Array {
   const pastTotal = past.reduce((n, p) => n + p, 0);
   const keys = pastTotal + length;
   const bias = new Float32Array(batch * length * keys).fill(MASKED);
-  layouts.forEach((layout, row) => {
+  for (let i = 0; i < batch * length; i++) bias[i * keys + pastTotal + (i % length)] = 0;
+  for (const { layout, row, offset } of placed) {
     const first = firstSeen(layout.query.prompt, layout.query.isolate);
-    for (let i = 0; i < length; i++) {
-      const at = (row * length + i) * keys;
-      bias[at + pastTotal + i] = 0;
-      if (i >= layout.fresh.length) continue;
-      const position = layout.fresh[i] as number;
+    layout.fresh.forEach((position, i) => {
+      const at = (row * length + offset + i) * keys;
       const sees = (other: number) => other <= position && other >= (first[position] as number);
-      let offset = 0;
+      let stored = at;
       layout.past.forEach(({ positions }, b) => {
         positions.forEach((p, k) => {
-          if (sees(p)) bias[at + offset + k] = 0;
+          if (sees(p)) bias[stored + k] = 0;
         });
-        offset += past[b] as number;
+        stored += past[b] as number;
       });
-      for (let k = 0; k < i; k++) if (sees(layout.fresh[k] as number)) bias[at + pastTotal + k] = 0;
-    }
-  });
+      const own = at + pastTotal + offset;
+      for (let k = 0; k < i; k++) if (sees(layout.fresh[k] as number)) bias[own + k] = 0;
+    });
+  }
   return bias;
 }
 
@@ -90,16 +106,16 @@ export function attentionBias(
 function addRotations(
   feeds: Record<string, Feed>,
   { rope }: Architecture,
-  layouts: readonly Layout[],
+  placed: readonly Placed[],
   { batch, length, past }: ForwardShape,
 ): void {
   const relative = (origin: (layout: Layout) => number): Float32Array => {
     const positions = new Float32Array(batch * length);
-    layouts.forEach((layout, row) => {
+    for (const { layout, row, offset } of placed) {
       layout.fresh.forEach((p, i) => {
-        positions[row * length + i] = p - origin(layout);
+        positions[row * length + offset + i] = p - origin(layout);
       });
-    });
+    }
     return positions;
   };
   const add = (block: string, positions: Float32Array) => {
@@ -119,36 +135,30 @@ function addRotations(
   });
 }
 
+function slotsOf({ layout, row, offset }: Placed, width: number, vectorsOf: VectorsOf): SlotRef[] {
+  return layout.query.prompt.slots.flatMap(({ tag, position }) => {
+    const begin = layout.fresh.indexOf(position);
+    const length = begin < 0 ? 0 : vectorsOf(tag).length / width;
+    return Array.from({ length }, (_, vector) => ({ tag, vector, row, at: offset + begin + vector }));
+  });
+}
+
+/** Slots beyond those there are write the first one's vector once more. */
 function addVectors(
   feeds: Record<string, Feed>,
-  layouts: readonly Layout[],
-  real: number,
+  slots: readonly SlotRef[],
+  count: number,
   { length }: ForwardShape,
   width: number,
   vectorsOf: VectorsOf,
-): (SlotRef | null)[] {
-  const rows: { at: number; ref: SlotRef }[] = [];
-  layouts.forEach((layout, row) => {
-    for (const { tag, position } of layout.query.prompt.slots) {
-      const vectors = vectorsOf(tag);
-      const begin = layout.fresh.indexOf(position);
-      if (begin < 0) continue;
-      for (let vector = 0; vector < vectors.length / width; vector++) {
-        rows.push({ at: row * length + begin + vector, ref: { tag, vector, row } });
-      }
-    }
-  });
-  if (rows.length === 0) return [];
-  const values = new Float32Array(rows.length * width);
-  rows.forEach(({ ref }, i) => {
-    values.set(vectorsOf(ref.tag).subarray(ref.vector * width, (ref.vector + 1) * width), i * width);
-  });
+): void {
+  const values = new Float32Array(count * width);
+  const rows = new BigInt64Array(count);
+  for (let i = 0; i < count; i++) {
+    const { tag, vector, row, at } = slots[i] ?? (slots[0] as SlotRef);
+    values.set(vectorsOf(tag).subarray(vector * width, (vector + 1) * width), i * width);
+    rows[i] = BigInt(row * length + at);
+  }
   feeds.vectors = values;
-  feeds.slots = BigInt64Array.from(rows, ({ at }) => BigInt(at));
-  return rows.map(({ ref }) => (ref.row < real ? ref : null));
-}
-
-/** Rows of B * S as `reads`, filled up with row 0. */
-export function readIndices(places: readonly number[], size: number): HostArray {
-  return BigInt64Array.from({ length: size }, (_, i) => BigInt(places[i] ?? 0));
+  feeds.slots = rows;
 }

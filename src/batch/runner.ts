@@ -3,13 +3,15 @@
  * stores constant spans and prefixes in the engine when told to, and puts results back into the caller's
  * order. Knows tags as names and vectors; what they are trained for is the caller's business.
  */
-import type { HostArray, Keep } from "../engine/engine.ts";
+import type { Feed, HostArray, Keep } from "../engine/engine.ts";
 import type { Base } from "../models/base.ts";
 import type { ProgramSpec, Result } from "../models/program.ts";
 import { BlockNames, blockLayout } from "./blocks.ts";
-import { type Batch, makeBatch, readIndices, type SlotRef, type VectorsOf } from "./feeds.ts";
+import { type Batch, makeBatch, type Place, type Placed, type SlotRef, type VectorsOf } from "./feeds.ts";
+import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts";
 import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
-import { fullRows, partRows, roundLength, roundPast } from "./sizes.ts";
+import { neededReads, wholeReads } from "./reads.ts";
+import { roundLength, roundPast, roundReads } from "./sizes.ts";
 import { BlockStore, residentName } from "./store.ts";
 
 export interface RunnerOptions {
@@ -21,6 +23,11 @@ export interface RunnerOptions {
    * their bits do not depend on what else was computed in the same run, and a resumed training has the same.
    */
   readonly fixedShapes?: boolean;
+  /**
+   * A row for each prompt, every layer for all of it, backward through all of it. Slower, and what the other
+   * way is compared with.
+   */
+  readonly plain?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -78,9 +85,8 @@ export class Runner {
     const width = this.base.architecture.hiddenSize;
     const out = new Float32Array(queries.length * width);
     await this.eachBatch(queries, async (batch, indices) => {
-      const places = indices.map((index, row) => batch.place(row, positionOf(queries[index] as Query)));
-      const reads = readIndices(places, batch.shape.batch);
-      const { hidden } = await this.run(batch, { kind: "hidden" }, batch.shape.batch, { reads });
+      const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
+      const { hidden } = await this.run(batch, { kind: "hidden" }, places, readSize(batch));
       copyRows(hidden as Float32Array, out, indices, width);
     });
     return out;
@@ -91,13 +97,12 @@ export class Runner {
     const vocab = this.base.architecture.vocabSize;
     const out = new Int32Array(queries.length);
     await this.eachBatch(queries, async (batch, indices) => {
-      const places = indices.map((index, row) =>
-        batch.place(row, (queries[index] as Query).prompt.ids.length - 1),
+      const places = indices.map((index, i) =>
+        batch.place(i, (queries[index] as Query).prompt.ids.length - 1),
       );
-      const reads = readIndices(places, batch.shape.batch);
-      const { logits } = await this.run(batch, { kind: "logits" }, batch.shape.batch, { reads });
-      indices.forEach((index, row) => {
-        out[index] = largest((logits as Float32Array).subarray(row * vocab, (row + 1) * vocab));
+      const { logits } = await this.run(batch, { kind: "logits" }, places, readSize(batch));
+      indices.forEach((index, i) => {
+        out[index] = largest((logits as Float32Array).subarray(i * vocab, (i + 1) * vocab));
       });
     });
     return out;
@@ -107,8 +112,8 @@ export class Runner {
   async nll(queries: readonly Query[], labels: readonly (readonly Label[])[]): Promise<Float32Array[]> {
     const out: Float32Array[] = new Array(queries.length);
     await this.eachBatch(queries, async (batch, indices) => {
-      const feeds = labelFeeds(batch, indices, labels, () => 0);
-      const { nll } = await this.run(batch, { kind: "text", train: false }, feeds.size, feeds.inputs);
+      const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0);
+      const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, feeds);
       let at = 0;
       for (const index of indices) {
         const n = (labels[index] as readonly Label[]).length;
@@ -128,11 +133,9 @@ export class Runner {
     const gradients: TagGradients = new Map();
     let loss = 0;
     await this.eachBatch(queries, async (batch, indices) => {
-      const feeds = labelFeeds(batch, indices, labels, (i) => weights[i] as number);
-      const outputs = await this.run(batch, { kind: "text", train: true }, feeds.size, feeds.inputs);
+      const { places, size, feeds } = labelFeeds(batch, indices, labels, (i) => weights[i] as number);
+      const outputs = await this.run(batch, { kind: "text", train: true }, places, size, feeds, gradients);
       loss += lossOf(outputs);
-      if (outputs["grad.vectors"])
-        this.addSlotGradients(gradients, batch.slots, outputs["grad.vectors"] as Float32Array);
     });
     return { loss, gradients };
   }
@@ -160,24 +163,18 @@ export class Runner {
       biasGradient: new Float32Array(outputs),
     };
     await this.eachBatch(queries, async (batch, indices) => {
-      const rows = batch.shape.batch;
-      const target = new Float32Array(rows * outputs);
-      const weight = new Float32Array(rows);
-      indices.forEach((index, row) => {
-        target.set(targets.subarray(index * outputs, (index + 1) * outputs), row * outputs);
-        weight[row] = weights[index] as number;
+      const size = readSize(batch);
+      const target = new Float32Array(size * outputs);
+      const weight = new Float32Array(size);
+      indices.forEach((index, i) => {
+        target.set(targets.subarray(index * outputs, (index + 1) * outputs), i * outputs);
+        weight[i] = weights[index] as number;
       });
-      const places = indices.map((index, row) => batch.place(row, positionOf(queries[index] as Query)));
-      const out = await this.run(batch, { kind: "head", outputs, centred }, rows, {
-        reads: readIndices(places, rows),
-        targets: target,
-        weights: weight,
-        head: head.weight,
-        bias_out: head.bias,
-      });
+      const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
+      const kind = { kind: "head", outputs, centred } as const;
+      const feeds = { targets: target, weights: weight, head: head.weight, bias_out: head.bias };
+      const out = await this.run(batch, kind, places, size, feeds, result.gradients);
       result.loss += lossOf(out);
-      if (out["grad.vectors"])
-        this.addSlotGradients(result.gradients, batch.slots, out["grad.vectors"] as Float32Array);
       addInto(result.headGradient, out["grad.head"] as Float32Array);
       addInto(result.biasGradient, out["grad.bias"] as Float32Array);
       copyRows(out.prediction as Float32Array, result.predictions, indices, outputs);
@@ -191,96 +188,85 @@ export class Runner {
     return this.store.clear();
   }
 
+  /** @param size of the program's reads @param gradients to which those of the batch's slots are added */
   private async run(
     batch: Batch,
     result: Result,
-    reads: number,
-    feeds: Record<string, HostArray>,
-    keep?: Record<string, Keep>,
+    places: readonly Place[],
+    size: number,
+    feeds: Record<string, HostArray> = {},
+    gradients?: TagGradients,
   ): Promise<Outputs> {
-    const spec: ProgramSpec = { ...batch.shape, slots: batch.slots.length, reads, result };
-    const program = await this.base.program(spec);
-    return program.run({ ...batch.feeds, ...feeds }, { signal: this.options.signal, ...(keep && { keep }) });
+    const reading = this.options.plain
+      ? wholeReads(batch, places, size)
+      : neededReads(batch, places, size, gradients !== undefined);
+    const spec = { ...batch.shape, slots: batch.slotCount, reads: size, result, ...reading.spec };
+    const outputs = await this.runProgram(spec, { ...batch.feeds, ...reading.feeds, ...feeds });
+    const gradient = outputs["grad.vectors"];
+    if (gradients && gradient) this.addSlotGradients(gradients, reading.slots, gradient as Float32Array);
+    return outputs;
   }
 
-  /** Calls `work` for batches of queries that share a shape; `indices` are the queries of its rows. */
+  private async runProgram(
+    spec: ProgramSpec,
+    feeds: Record<string, Feed>,
+    keep?: Record<string, Keep>,
+  ): Promise<Outputs> {
+    const program = await this.base.program(spec);
+    return program.run(feeds, { signal: this.options.signal, ...(keep && { keep }) });
+  }
+
+  /** Calls `work` for batches of queries; `indices` are the queries of a batch's layouts. */
   private async eachBatch(
     queries: readonly Query[],
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
   ): Promise<void> {
-    const layouts = queries.map((query) => layOut(query, this.options.reuse));
+    const { reuse, tokens, plain } = this.options;
+    const layouts = queries.map((query) => layOut(query, reuse));
     await this.storePast(layouts);
-    for (const { indices, rows } of this.group(layouts)) {
-      await work(
-        this.makeBatch(
-          indices.map((i) => layouts[i] as Layout),
-          rows,
-        ),
-        indices,
-      );
-    }
+    const groups = plain ? groupAlone(layouts, tokens) : groupPacked(layouts, tokens, this.base.architecture);
+    for (const group of groups) await work(this.makeBatch(layouts, group), group.rows.flat());
   }
 
-  /** Queries of like lengths and the same number of past blocks, as many as the token budget allows. */
-  private group(layouts: readonly Layout[]): { indices: number[]; rows: number }[] {
-    const lengthOf = (i: number) => roundLength((layouts[i] as Layout).fresh.length);
-    const blocksOf = (i: number) => (layouts[i] as Layout).past.length;
-    const totalOf = (i: number) => (layouts[i] as Layout).query.prompt.ids.length;
-    const order = layouts
-      .map((_, i) => i)
-      .sort(
-        (a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b,
-      );
-    const groups: { indices: number[]; rows: number }[] = [];
-    for (let begin = 0; begin < order.length; ) {
-      const blocks = blocksOf(order[begin] as number);
-      const fullAt = (end: number) =>
-        fullRows(lengthOf(order[end] as number), this.options.tokens, order.length);
-      let end = begin + 1;
-      while (end < order.length && blocksOf(order[end] as number) === blocks && end - begin < fullAt(end))
-        end++;
-      const indices = order.slice(begin, end);
-      groups.push({ indices, rows: partRows(indices.length, fullAt(end - 1)) });
-      begin = end;
-    }
-    return groups;
-  }
-
-  /** Layouts of exactly one shape each, in programs of always the same number of rows. */
-  private groupByShape(layouts: readonly Layout[]): { indices: number[]; rows: number }[] {
-    const shapes = new Map<string, number[]>();
-    layouts.forEach(({ fresh, past }, i) => {
-      const shape = [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
-      shapes.set(shape, [...(shapes.get(shape) ?? []), i]);
+  private makeBatch(layouts: readonly Layout[], { rows, batch, length }: Group): Batch {
+    const placed = rows.flatMap((indices, row) => {
+      let end = 0;
+      return indices.map((i): Placed => {
+        const layout = layouts[i] as Layout;
+        const offset = end;
+        end += layout.fresh.length;
+        return { layout, row, offset };
+      });
     });
-    return [...shapes.values()].flatMap((members) => {
-      const length = roundLength((layouts[members[0] as number] as Layout).fresh.length);
-      const rows = fullRows(length, this.options.tokens, Number.MAX_SAFE_INTEGER);
-      return Array.from({ length: Math.ceil(members.length / rows) }, (_, k) => ({
-        indices: members.slice(k * rows, (k + 1) * rows),
-        rows,
-      }));
-    });
-  }
-
-  /** @param rows of the program; at least one per layout */
-  private makeBatch(layouts: readonly Layout[], rows: number): Batch {
-    const longest = (sizes: number[]) => Math.max(...sizes);
-    const first = layouts[0] as Layout;
-    const past = first.past.map((_, b) =>
-      roundPast(longest(layouts.map((l) => (l.past[b] as Block).positions.length))),
+    const blocks = (placed[0] as Placed).layout.past.map((_, b) =>
+      placed.map(({ layout }) => layout.past[b] as Block),
     );
-    const length = roundLength(longest(layouts.map((l) => l.fresh.length)));
-    const made = makeBatch(this.base.architecture, layouts, { batch: rows, length, past }, this.vectorsOf);
+    const past = blocks.map((column) => roundPast(Math.max(...column.map((b) => b.positions.length))));
+    const { architecture } = this.base;
+    const packed = placed.length > rows.length;
+    const most = (slots: number) =>
+      packed ? roundReads(slots) : batch * Math.max(...placed.map((p) => this.slotsOf(p.layout)), 0);
+    const made = makeBatch(architecture, placed, { batch, length, past }, this.vectorsOf, most);
     past.forEach((_, b) => {
-      const keys = Array.from({ length: rows }, (_row, row) => this.names.of(layouts[row] ?? first, b));
-      for (let l = 0; l < this.base.architecture.layers; l++) {
+      const keys = Array.from({ length: batch }, (_row, row) =>
+        placed[row] ? this.names.of(placed[row].layout, b) : null,
+      );
+      for (let l = 0; l < architecture.layers; l++) {
         for (const part of ["key", "value"] as const) {
-          made.feeds[`past.${b}.${part}.${l}`] = { stack: keys.map((key) => residentName(key, part, l)) };
+          const stack = keys.map((key) => (key === null ? null : residentName(key, part, l)));
+          made.feeds[`past.${b}.${part}.${l}`] = { stack };
         }
       }
     });
     return made;
+  }
+
+  /** Fresh positions of a layout that hold vectors. */
+  private slotsOf({ query, fresh }: Layout): number {
+    const { hiddenSize } = this.base.architecture;
+    return query.prompt.slots
+      .filter(({ position }) => fresh.includes(position))
+      .reduce((n, { tag }) => n + this.vectorsOf(tag).length / hiddenSize, 0);
   }
 
   /** Runs and keeps every block of the layouts that is not stored yet: spans first, then the text. */
@@ -295,41 +281,33 @@ export class Runner {
     for (const kind of ["span", "text"] as const) {
       const keys = [...missing[kind].keys()];
       const toRun = [...missing[kind].values()];
-      for (const { indices, rows } of this.options.fixedShapes
-        ? this.groupByShape(toRun)
-        : this.group(toRun)) {
-        await this.keepBlocks(
-          indices.map((i) => toRun[i] as Layout),
-          indices.map((i) => keys[i] as string),
-          rows,
-        );
-      }
+      const groups = this.options.fixedShapes
+        ? groupByShape(toRun, this.options.tokens)
+        : groupAlone(toRun, this.options.tokens);
+      for (const group of groups) await this.keepBlocks(toRun, keys, group);
     }
   }
 
-  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], rows: number): Promise<void> {
-    const batch = this.makeBatch(layouts, rows);
-    const lengths = layouts.map((l) => l.fresh.length);
+  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], group: Group): Promise<void> {
+    const batch = this.makeBatch(layouts, group);
+    const names = group.rows.flat().map((i) => keys[i] as string);
+    const lengths = batch.placed.map(({ layout }) => layout.fresh.length);
     const keep: Record<string, Keep> = {};
     for (let l = 0; l < this.base.architecture.layers; l++) {
       for (const part of ["key", "value"] as const) {
-        keep[`${part}.${l}`] = { names: keys.map((key) => residentName(key, part, l)), lengths };
+        keep[`${part}.${l}`] = { names: names.map((key) => residentName(key, part, l)), lengths };
       }
     }
-    await this.run(batch, { kind: "keys" }, 0, {}, keep);
-    keys.forEach((key, i) => {
+    const spec = { ...batch.shape, slots: batch.slotCount, reads: 0, result: { kind: "keys" } } as const;
+    await this.runProgram(spec, batch.feeds, keep);
+    names.forEach((key, i) => {
       this.store.add(key, lengths[i] as number);
     });
   }
 
-  private addSlotGradients(
-    into: TagGradients,
-    slots: readonly (SlotRef | null)[],
-    gradient: Float32Array,
-  ): void {
+  private addSlotGradients(into: TagGradients, slots: readonly SlotRef[], gradient: Float32Array): void {
     const width = this.base.architecture.hiddenSize;
     slots.forEach((slot, i) => {
-      if (!slot) return;
       const sum = into.get(slot.tag) ?? new Float32Array(this.vectorsOf(slot.tag).length);
       into.set(slot.tag, sum);
       for (let k = 0; k < width; k++) {
@@ -340,18 +318,22 @@ export class Runner {
   }
 }
 
+/** Reads of a batch where each layout has one: as many as rows, so that full and part batches are one program. */
+const readSize = ({ shape, placed }: Batch): number =>
+  placed.length <= shape.batch ? shape.batch : roundReads(placed.length);
+
 function labelFeeds(
   batch: Batch,
   indices: readonly number[],
   labels: readonly (readonly Label[])[],
   weightOf: (index: number) => number,
-): { size: number; inputs: Record<string, HostArray> } {
-  const places: number[] = [];
+): { places: Place[]; size: number; feeds: Record<string, HostArray> } {
+  const places: Place[] = [];
   const ids: number[] = [];
   const weights: number[] = [];
-  indices.forEach((index, row) => {
+  indices.forEach((index, i) => {
     for (const { position, id } of labels[index] as readonly Label[]) {
-      places.push(batch.place(row, position - 1));
+      places.push(batch.place(i, position - 1));
       ids.push(id);
       weights.push(weightOf(index));
     }
@@ -363,7 +345,7 @@ function labelFeeds(
   });
   const weight = new Float32Array(size);
   weight.set(weights);
-  return { size, inputs: { reads: readIndices(places, size), labels: label, weights: weight } };
+  return { places, size, feeds: { labels: label, weights: weight } };
 }
 
 /** Row i of `from` becomes row `indices[i]` of `to`. */

@@ -28,3 +28,8 @@ export function partRows(rows: number, full: number): number {
   while (size % 4 === 0 && size / 4 >= rows) size /= 4;
   return size;
 }
+
+/** A number of reads or slots that is not known beforehand: a power of two up to 16, then as lengths. */
+export function roundReads(count: number): number {
+  return count <= 16 ? 2 ** Math.ceil(Math.log2(Math.max(1, count))) : roundLength(count);
+}

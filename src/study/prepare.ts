@@ -151,7 +151,13 @@ export async function makeRunner(
   return new Runner(
     prepared.base,
     vectorsOf,
-    { reuse, tokens: study.tokensPerRun, fixedShapes: true, signal: options.signal },
+    {
+      reuse,
+      tokens: study.tokensPerRun,
+      fixedShapes: true,
+      plain: options.reuse === "none",
+      signal: options.signal,
+    },
     store,
   );
 }

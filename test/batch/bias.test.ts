@@ -58,7 +58,7 @@ test("the bias is the formula for whole prompts, stored spans and stored prefixe
       const layout = layOut(query, reuse);
       const past = layout.past.map((b) => b.positions.length + padding);
       const length = layout.fresh.length + padding;
-      const bias = attentionBias([layout], { batch: 1, length, past });
+      const bias = attentionBias([{ layout, row: 0, offset: 0 }], { batch: 1, length, past });
       const keys = keyPositions(layout, past, length);
       const pastTotal = keys.length - length;
       for (let i = 0; i < length; i++) {
@@ -89,7 +89,7 @@ test("every position of a prompt is stored once or runs", () => {
 
 test("an isolated span by hand", () => {
   const layout = layOut(queryOf(4, [1, 3], [true], true, 0), "none");
-  const bias = attentionBias([layout], { batch: 1, length: 5, past: [] });
+  const bias = attentionBias([{ layout, row: 0, offset: 0 }], { batch: 1, length: 5, past: [] });
   const rows = [...bias].map((value) => (value === 0 ? "x" : ".")).join("");
   assert.deepEqual(rows.match(/.{5}/g), ["x....", ".x...", ".xx..", "xxxx.", "....x"]);
 });

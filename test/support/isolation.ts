@@ -179,8 +179,13 @@ class Measurement {
     const { architecture } = this.base;
     const layout = layOut(query, "none");
     const shape = { batch: 1, length: roundLength(layout.fresh.length), past: [] };
-    const batch = makeBatch(architecture, [layout], shape, (tag) => this.vectors.get(tag) as Float32Array);
-    const spec = { ...shape, slots: batch.slots.length, reads: 0, result: { kind: "keys" } } as const;
+    const batch = makeBatch(
+      architecture,
+      [{ layout, row: 0, offset: 0 }],
+      shape,
+      (tag) => this.vectors.get(tag) as Float32Array,
+    );
+    const spec = { ...shape, slots: batch.slotCount, reads: 0, result: { kind: "keys" } } as const;
     const outputs = await (await this.base.program(spec)).run(batch.feeds);
     const parts: Float32Array[] = [];
     for (let l = 0; l < architecture.layers; l++) {

@@ -17,7 +17,7 @@ export function studyCommands({ program, add }: Define): void {
       .argument("<study>", "study file (YAML)")
       .option("-o, --out <folder>", "run folder (default: runs/<name of the study>)")
       .option("-s, --seed <numbers...>", "seeds instead of the study's", wholeNumbers)
-      .option("--no-reuse", "run every prompt whole instead of storing what stays the same")
+      .option("--no-reuse", "run every prompt whole and in a row of its own, and all of it")
       .option("--checkpoint <seconds>", "time between checkpoints (default: 30)", seconds)
       .option("--dry-run", "print the plan and stop"),
   );

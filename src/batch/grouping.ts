@@ -1,0 +1,163 @@
+/**
+ * Which layouts run together. Prompts that run whole are packed: several stand one after the other in a row and
+ * see only themselves. Layouts with stored blocks have a row each, beside others of like lengths.
+ */
+import type { Architecture } from "../models/architecture.ts";
+import type { Layout } from "./layout.ts";
+import { fullRows, partRows, roundLength, roundPast } from "./sizes.ts";
+
+/** One run of a program. */
+export interface Group {
+  /** Indices of the layouts of each row. */
+  readonly rows: readonly (readonly number[])[];
+  /** Rows of the program; those beyond `rows` are empty. */
+  readonly batch: number;
+  /** Fresh positions of a row of the program. */
+  readonly length: number;
+}
+
+const freshOf = (layout: Layout | undefined): number => (layout as Layout).fresh.length;
+const alone = (indices: readonly number[]): number[][] => indices.map((i) => [i]);
+const longest = (layouts: readonly Layout[], indices: readonly number[]): number =>
+  roundLength(Math.max(...indices.map((i) => freshOf(layouts[i]))));
+
+/** A row for each layout: like lengths and the same number of past blocks, as many as the token budget allows. */
+export function groupAlone(
+  layouts: readonly Layout[],
+  tokens: number,
+  among: readonly number[] = [...layouts.keys()],
+): Group[] {
+  const lengthOf = (i: number) => roundLength(freshOf(layouts[i]));
+  const blocksOf = (i: number) => (layouts[i] as Layout).past.length;
+  const totalOf = (i: number) => (layouts[i] as Layout).query.prompt.ids.length;
+  const order = [...among].sort(
+    (a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b,
+  );
+  const groups: Group[] = [];
+  for (let begin = 0; begin < order.length; ) {
+    const blocks = blocksOf(order[begin] as number);
+    const fullAt = (end: number) => fullRows(lengthOf(order[end] as number), tokens, order.length);
+    let end = begin + 1;
+    while (end < order.length && blocksOf(order[end] as number) === blocks && end - begin < fullAt(end))
+      end++;
+    const indices = order.slice(begin, end);
+    groups.push({
+      rows: alone(indices),
+      batch: partRows(indices.length, fullAt(end - 1)),
+      length: longest(layouts, indices),
+    });
+    begin = end;
+  }
+  return groups;
+}
+
+/** Layouts of exactly one shape each, in programs of always the same number of rows. */
+export function groupByShape(layouts: readonly Layout[], tokens: number): Group[] {
+  const shapes = new Map<string, number[]>();
+  layouts.forEach(({ fresh, past }, i) => {
+    const shape = [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
+    shapes.set(shape, [...(shapes.get(shape) ?? []), i]);
+  });
+  return [...shapes.values()].flatMap((members) => {
+    const length = longest(layouts, members);
+    const batch = fullRows(length, tokens, Number.MAX_SAFE_INTEGER);
+    return Array.from({ length: Math.ceil(members.length / batch) }, (_, k) => ({
+      rows: alone(members.slice(k * batch, (k + 1) * batch)),
+      batch,
+      length,
+    }));
+  });
+}
+
+/** Rows of these lengths are packed, as long as the token budget allows: few, as each is a program of its own. */
+const ROWS = [64, 128, 256, 512, 1024, 2048];
+
+/** Whole prompts packed, everything else as in `groupAlone`. */
+export function groupPacked(layouts: readonly Layout[], tokens: number, architecture: Architecture): Group[] {
+  const sizes = ROWS.filter((length) => length <= tokens);
+  const packs = (i: number) => layouts[i]?.past.length === 0 && freshOf(layouts[i]) <= (sizes.at(-1) ?? 0);
+  const all = [...layouts.keys()];
+  const lengths = layouts.map((layout) => freshOf(layout));
+  return [
+    ...groupAlone(
+      layouts,
+      tokens,
+      all.filter((i) => !packs(i)),
+    ),
+    ...pack(
+      all.filter(packs).sort((a, b) => (lengths[b] as number) - (lengths[a] as number) || a - b),
+      lengths,
+      sizes,
+      tokens,
+      architecture,
+    ),
+  ];
+}
+
+/** One run after the other: the row length that spends least on a token of those that still wait. */
+function pack(
+  waiting: readonly number[],
+  lengths: readonly number[],
+  sizes: readonly number[],
+  tokens: number,
+  architecture: Architecture,
+): Group[] {
+  const groups: Group[] = [];
+  let rest = waiting;
+  while (rest.length) {
+    const first = lengths[rest[0] as number] as number;
+    const options = sizes
+      .filter((length) => length >= first)
+      .map((length) => fillRows(rest, lengths, length, Math.floor(tokens / length)));
+    const cost = ({ rows, batch, length }: Group) =>
+      (batch * length * tokenCost(architecture, length)) /
+      rows.flat().reduce((n, i) => n + (lengths[i] as number), 0);
+    const best = options.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+    groups.push(best);
+    const taken = new Set(best.rows.flat());
+    rest = rest.filter((i) => !taken.has(i));
+  }
+  return groups;
+}
+
+/** The longest first, each into the first row that has room. */
+function fillRows(
+  waiting: readonly number[],
+  lengths: readonly number[],
+  length: number,
+  most: number,
+): Group {
+  const rows: number[][] = [];
+  const room: number[] = [];
+  let largestRoom = length;
+  for (const i of waiting) {
+    const size = lengths[i] as number;
+    if (size > largestRoom) continue;
+    let row = room.findIndex((free) => free >= size);
+    if (row < 0) {
+      if (rows.length === most) continue;
+      row = rows.push([]) - 1;
+      room.push(length);
+    }
+    rows[row]?.push(i);
+    room[row] = (room[row] as number) - size;
+    if (rows.length === most) largestRoom = Math.max(...room);
+  }
+  return { rows, batch: partRows(rows.length, most), length };
+}
+
+/**
+ * What a token costs in a row of this length, in operations of its linear maps: attention grows with the row. A
+ * score costs about 60 operations of a product in its softmax, both ways.
+ */
+function tokenCost(
+  { tensors, embedding, vocabularyHead, layers, heads, headDim }: Architecture,
+  length: number,
+): number {
+  let weights = 0;
+  for (const [name, shape] of tensors) {
+    if (shape.length === 2 && name !== embedding && name !== vocabularyHead)
+      weights += (shape[0] as number) * (shape[1] as number);
+  }
+  return 2 * weights + layers * heads * length * (4 * headDim + 60);
+}

@@ -3,7 +3,7 @@
  * everything needed to use the tag safely later. Files are replaced whole or not at all, and a file is believed
  * only after every entry, size, number and the digest of it all have been checked.
  */
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
 import { quote } from "../suggest.ts";
@@ -20,6 +20,9 @@ import { decodeMetadata, encodeMetadata, type TagMetadata } from "./metadata.ts"
 import { type Tag, tagDigest } from "./tag.ts";
 
 export const tagFileEnding = ".safetensors";
+
+/** Where a library keeps the tag of that name. */
+export const tagFile = (folder: string, name: string): string => join(folder, `${name}${tagFileEnding}`);
 
 /**
  * Write a tag to `file`, which must be called by the tag's name; its folder is made if needed. The file is

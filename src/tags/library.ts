@@ -5,6 +5,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
+import { parseTemplate } from "../prompts/template.ts";
 import { didYouMean, quote } from "../suggest.ts";
 import { loadTag, tagFileEnding } from "./file.ts";
 import { type Tag, tagDigest } from "./tag.ts";
@@ -94,4 +95,11 @@ export function requireUsedTags(tag: Tag, tags: ReadonlyMap<string, Tag>): void 
       `Use the ${quote(name)} it was trained with, or train ${quote(tag.name)} again.`,
     );
   }
+}
+
+/** The tags without which a tag cannot be asked: those its template names and those it was trained beside. */
+export function tagsAskedFor({ name, template, usesTags }: Tag): string[] {
+  const pieces = template === null ? [] : parseTemplate(template).pieces;
+  const named = pieces.flatMap((piece) => (piece.kind === "tag" ? [piece.name] : []));
+  return [...new Set([...named, ...usesTags.map((used) => used.name)])].filter((other) => other !== name);
 }

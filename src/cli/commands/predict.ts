@@ -1,13 +1,13 @@
 /** `tagllm predict`: rows in, what a function tag says about them out, in the order of the rows. */
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { readRows } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
 import { defaultBase } from "../../models/default-base.ts";
-import { parseTemplate } from "../../prompts/template.ts";
 import { type Prediction, predict } from "../../study/predict.ts";
 import { quote } from "../../suggest.ts";
-import { loadTag, tagFileEnding } from "../../tags/file.ts";
+import { loadTag, tagFile, tagFileEnding } from "../../tags/file.ts";
+import { tagsAskedFor } from "../../tags/library.ts";
 import type { Tag } from "../../tags/tag.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
@@ -203,17 +203,12 @@ async function openTagsFor(
 ): Promise<{ tag: Tag; tags: Map<string, Tag> }> {
   const isFile = fileOrName.endsWith(tagFileEnding);
   const home = folder ?? (isFile ? dirname(fileOrName) : ".");
-  const tag = await loadTag(isFile ? fileOrName : fileOf(home, fileOrName));
+  const tag = await loadTag(isFile ? fileOrName : tagFile(home, fileOrName));
   const tags = new Map([[tag.name, tag]]);
-  const pieces = tag.template === null ? [] : parseTemplate(tag.template).pieces;
-  for (const piece of pieces) {
-    if (piece.kind !== "tag" || tags.has(piece.name)) continue;
-    tags.set(piece.name, await loadTag(fileOf(home, piece.name)));
-  }
+  for (const name of tagsAskedFor(tag))
+    if (!tags.has(name)) tags.set(name, await loadTag(tagFile(home, name)));
   return { tag, tags };
 }
-
-const fileOf = (folder: string, name: string): string => join(folder, `${name}${tagFileEnding}`);
 
 function noteTrimmed({ progress }: Io, predictions: readonly Prediction[]): void {
   const cut = predictions.filter(({ trimmed }) => trimmed.length > 0);

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { loadTag } from "../../tags/file.ts";
 import { listTags } from "../../tags/library.ts";
-import { type Tag, tagDigest } from "../../tags/tag.ts";
+import { detectorEntry, type Tag, tagDigest } from "../../tags/tag.ts";
 import type { Result } from "../result.ts";
 import { properties, table } from "../table.ts";
 
@@ -46,6 +46,7 @@ export async function showTag(file: string): Promise<Result> {
     tag.scaling?.forEach(({ mean, scale }, k) => {
       entries.push([`scaling of ${tag.outputs[k]}`, `mean ${mean}, scale ${scale}`]);
     });
+    entries.push(...doubts(tag));
     entries.push(["isolates spans", yesOrNo(tag.isolate)], ["begins with BOS", yesOrNo(tag.bos)]);
     for (const { name, sha256 } of tag.usesTags) entries.push(["trained beside", `${name} ${sha256}`]);
   }
@@ -63,13 +64,33 @@ export async function showTag(file: string): Promise<Result> {
 }
 
 /** All of a tag but its numbers. */
-function summary({ vectors: _vectors, head, provenance: _provenance, ...rest }: Tag): object {
-  return { ...rest, head: head && { outputs: head.outputs, bias: head.bias !== null } };
+function summary({ vectors: _vectors, head, outliers, provenance: _provenance, ...rest }: Tag): object {
+  return {
+    ...rest,
+    head: head && { outputs: head.outputs, bias: head.bias !== null },
+    ...(outliers && { outliers: detectorEntry(outliers) }),
+  };
 }
 
-function answers({ kind, head, outputs }: Tag): string {
+function answers({ kind, head, outputs, classes }: Tag): string {
   if (kind === "domain") return "";
-  return `${outputs.join(", ")} (${head ? "number" : "text"}${outputs.length > 1 ? "s" : ""})`;
+  const what = classes ? `one of ${classes.join(", ")}` : head ? "number" : "text";
+  return `${outputs.join(", ")} (${what}${!classes && outputs.length > 1 ? "s" : ""})`;
+}
+
+/** What a function tag can say of its own answers. */
+function doubts({ conformal, outliers, classes, outputs }: Tag): [string, string][] {
+  const limits = (conformal ?? []).map((limit, k): [string, string] => [
+    `90 % of ${outputs[k]}`,
+    limit === null
+      ? "not known: too few validation rows"
+      : classes
+        ? `all classes with a probability of at least ${(1 - limit).toPrecision(4)}`
+        : `within ${limit.toPrecision(4)} of the answer`,
+  ]);
+  return outliers
+    ? [...limits, ["unlike rows", `further than ${outliers.threshold.toPrecision(4)}`]]
+    : limits;
 }
 
 function errorOf({ error }: { error: { code: string; problem: string; cure: string } }): object {

@@ -1,9 +1,10 @@
 /** The commands of `tags`. What one does is loaded when it is called. */
+import { Option } from "commander";
 import { common, type Define } from "./define.ts";
 
 export function tagCommands({ add, group }: Define): void {
-  const tags = group("tags", "See what tags there are.", [
-    ["tagllm tags list runs/solubility/tags", "and tags show FILE"],
+  const tags = group("tags", "See, rename, copy and remove tags.", [
+    ["tagllm tags list runs/solubility/tags", "and tags show FILE, tags copy FILE FOLDER, ..."],
   ]);
 
   common(
@@ -25,4 +26,109 @@ export function tagCommands({ add, group }: Define): void {
       async (_io, [file], _options) => (await import("../commands/tags.ts")).showTag(file!),
     ).argument("<file>", "tag file"),
   );
+
+  common(
+    add(
+      tags,
+      "rename",
+      "Give a tag another name, also in the function tags beside it that ask for it.",
+      [["tagllm tags rename tags/SMILES.safetensors Molecule", "<SMILES> becomes <Molecule>"]],
+      async (_io, [file, name]) => (await import("../commands/change-tags.ts")).rename(file!, name!),
+    )
+      .argument("<file>", "tag file")
+      .argument("<name>", "its new name"),
+  );
+
+  common(
+    add(
+      tags,
+      "copy",
+      "Copy a tag into a folder, with the domain tags it asks for.",
+      [
+        [
+          "tagllm tags copy runs/solubility/tags/Solubility.safetensors tags",
+          "and SMILES, unless it is there",
+        ],
+      ],
+      async (_io, [file, folder]) => (await import("../commands/change-tags.ts")).copy(file!, folder!),
+    )
+      .argument("<file>", "tag file")
+      .argument("<folder>", "where to; made if it is not there"),
+  );
+
+  common(
+    add(
+      tags,
+      "rm",
+      "Remove tag files.",
+      [["tagllm tags rm tags/Old.safetensors --yes", "without --yes it only says what would be lost"]],
+      async (_io, _words, options, rest) =>
+        (await import("../commands/change-tags.ts")).remove(rest, options),
+    )
+      .argument("<files...>", "tag files")
+      .option("--yes", "do it"),
+  );
+
+  common(
+    add(
+      tags,
+      "import",
+      "Make a tag of vectors that another program saved: a .npy file, or a prompt-tuning adapter of PEFT.",
+      [
+        [
+          "tagllm tags import smiles.npy --name SMILES --kind domain --into tags",
+          "one matrix [vectors, width]",
+        ],
+        [
+          'tagllm tags import adapter --name Mood --kind function --template "{text} <Mood> {mood}" --into tags',
+          "a PEFT folder; a function tag needs its prompt",
+        ],
+      ],
+      async (io, [file], options) =>
+        (await import("../commands/exchange-tags.ts")).importFile(io, file!, options),
+    )
+      .argument("<file>", ".npy file, or folder of an adapter")
+      .requiredOption("--name <name>", "what the tag is to be called")
+      .addOption(kindOption())
+      .option("--into <folder>", "the library it goes into (default: this folder)")
+      .option("--base <folder>", "checkpoint the vectors were trained on (default: polyglot-5m)")
+      .option("--template <prompt>", "function tags: the prompt, in which the tag stands at the end")
+      .addOption(new Option("--answer <kind>", "function tags: what it answers with").choices(["text"]))
+      .option(
+        "--output <field>",
+        "function tags: what the answer is called (default: the field after the tag)",
+      )
+      .option("--split-characters", "domain tags: the field that follows is split into characters")
+      .option("--isolate", "function tags: the spans of its prompt see only themselves")
+      .option("--no-isolate", "domain tags: its spans see what is before them, always")
+      .option("--bos", "prompts begin with BOS"),
+  );
+
+  common(
+    add(
+      tags,
+      "export",
+      "Write a tag's vectors for another program.",
+      [
+        ["tagllm tags export tags/SMILES.safetensors --format npy --out smiles.npy", "for numpy"],
+        [
+          "tagllm tags export tags/SMILES.safetensors --format peft --out adapter",
+          "for PeftModel.from_pretrained",
+        ],
+      ],
+      async (io, [file], options) =>
+        (await import("../commands/exchange-tags.ts")).exportFile(io, file!, options),
+    )
+      .argument("<file>", "tag file")
+      .addOption(
+        new Option("--format <name>", "what to write").choices(["npy", "peft"]).makeOptionMandatory(),
+      )
+      .requiredOption("-o, --out <path>", "the file, or for peft the folder; it must not be there yet"),
+  );
+}
+
+function kindOption(): Option {
+  return new Option("--kind <kind>", "what it is to be")
+    .choices(["domain", "function"])
+    .makeOptionMandatory();
 }

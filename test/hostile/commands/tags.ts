@@ -1,6 +1,7 @@
 /** Tag files that cannot be used as asked. */
 import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defaultBase } from "../../../src/models/default-base.ts";
 import { loadTag, saveTag } from "../../../src/tags/file.ts";
 import type { Tag } from "../../../src/tags/tag.ts";
@@ -32,6 +33,20 @@ const patched = (from: string, to: string) =>
     if (!text.includes(from) || from.length !== to.length) throw new Error(`cannot patch ${from}`);
     await writeFile(file, Buffer.from(text.replace(from, to), "latin1"));
   });
+
+/** A command of `tags` on the copied tags. */
+const asked =
+  (...words: string[]) =>
+  async (folder: string, world: World) => {
+    await copiedTags(folder, world);
+    return ["tags", ...words];
+  };
+
+/** A file of another program, given as a tag. */
+const imported =
+  (name: string, kind = "domain") =>
+  async () => [...["tags", "import", join(foreign, name)], "--name", "New", "--kind", kind];
+const foreign = fileURLToPath(new URL("../../golden/foreign/", import.meta.url));
 
 const other = "f".repeat(64);
 
@@ -133,5 +148,84 @@ export const tagAttacks: Attack[] = [
         encodeSafetensors({ lora_A: { dtype: "F32", shape: [1], data: new Float32Array(1) } }),
       ),
     ),
+  },
+  {
+    name: "renamed to a name that is taken",
+    code: "tag/duplicate",
+    mentions: ["Size"],
+    prepare: asked("rename", "tags/Word.safetensors", "Size"),
+  },
+  {
+    name: "renamed to what is no name",
+    code: "tag/name",
+    mentions: ["a/b"],
+    prepare: asked("rename", "tags/Word.safetensors", "a/b"),
+  },
+  {
+    name: "copied to where another tag has the name",
+    code: "tag/duplicate",
+    mentions: ["mine", "Word"],
+    prepare: async (folder, world) => {
+      const tags = await copiedTags(folder, world);
+      const word = await loadTag(join(tags, "Word.safetensors"));
+      const other = { ...word, vectors: word.vectors.map((v) => v + 0.5) };
+      await saveTag(join(folder, "mine", "Word.safetensors"), other);
+      return ["tags", "copy", "tags/Size.safetensors", "mine"];
+    },
+  },
+  {
+    name: "copied without the tag it needs",
+    code: "tag/missing",
+    mentions: ["Size", "Word"],
+    prepare: async (folder, world) => {
+      const tags = await copiedTags(folder, world);
+      await rename(join(tags, "Word.safetensors"), join(folder, "gone"));
+      return ["tags", "copy", "tags/Size.safetensors", "mine"];
+    },
+  },
+  {
+    name: "removed without a word",
+    code: "usage",
+    mentions: ["Size (asks for Word)", "--yes"],
+    prepare: asked("rm", "tags/Word.safetensors"),
+  },
+  {
+    name: "a checkpoint removed as a tag",
+    code: "tag/not-a-tag",
+    mentions: ["model.safetensors"],
+    prepare: async (folder) => {
+      await copyFile(join(defaultBase, "model.safetensors"), join(folder, "model.safetensors"));
+      return ["tags", "rm", "model.safetensors", "--yes"];
+    },
+  },
+  {
+    name: "an adapter of another kind imported",
+    code: "import/peft",
+    mentions: ["PREFIX_TUNING", "keys and values"],
+    prepare: imported("prefix-tuning"),
+  },
+  {
+    name: "a pickle imported",
+    code: "import/pickle",
+    mentions: ["objects.npy", "can run code"],
+    prepare: imported("objects.npy"),
+  },
+  {
+    name: "vectors of another width imported",
+    code: "import/shape",
+    mentions: ["256 wide"],
+    prepare: imported("f4-v1.npy"),
+  },
+  {
+    name: "a function tag imported without its prompt",
+    code: "import/answer",
+    mentions: ["--template"],
+    prepare: imported("prompt-tuning", "function"),
+  },
+  {
+    name: "exported over a file",
+    code: "tag/write",
+    mentions: ["there already"],
+    prepare: asked("export", "tags/Word.safetensors", "--format", "npy", "--out", "tags/Size.safetensors"),
   },
 ];

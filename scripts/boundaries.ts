@@ -25,7 +25,11 @@ export const folders = [
   "weights",
 ] as const;
 
-const ownerOfRuntime = "engine";
+/** Each native library has one folder that knows it. */
+const libraries = {
+  "onnxruntime-node": { owner: "engine", message: "Only src/engine knows which runtime there is." },
+  "@duckdb/node-api": { owner: "data", message: "Only src/data reads and writes with DuckDB." },
+} as const;
 
 interface Restriction {
   includes: string[];
@@ -42,29 +46,21 @@ export function restrictions(): Restriction[] {
       "../../index.ts",
     ];
     const message = `src/${folder} may import only what is below it: ${below(index)}.`;
-    return restriction(`src/${folder}/**`, forbidden, message, folder !== ownerOfRuntime);
+    return restriction(`src/${folder}/**`, forbidden, message, folder);
   });
-  const beside = restriction(
-    "src/*.ts",
-    ["./*/**"],
-    "Files beside the folders of src import none of them.",
-    true,
-  );
+  const beside = restriction("src/*.ts", ["./*/**"], "Files beside the folders of src import none of them.");
   beside.includes.push("!src/index.ts");
-  return [
-    ...rules,
-    beside,
-    restriction("src/index.ts", ["./cli/**"], "The library has no command line.", true),
-  ];
+  return [...rules, beside, restriction("src/index.ts", ["./cli/**"], "The library has no command line.")];
 }
 
 function below(index: number): string {
   return [...folders.slice(index + 1), "the files beside the folders"].join(", ");
 }
 
-function restriction(includes: string, group: string[], message: string, hideRuntime: boolean): Restriction {
-  const paths = { "onnxruntime-node": "Only src/engine knows which runtime there is." };
-  const options = { ...(hideRuntime && { paths }), patterns: [{ group, message }] };
+function restriction(includes: string, group: string[], message: string, folder?: string): Restriction {
+  const hidden = Object.entries(libraries).filter(([, { owner }]) => owner !== folder);
+  const paths = Object.fromEntries(hidden.map(([name, library]) => [name, library.message]));
+  const options = { paths, patterns: [{ group, message }] };
   return {
     includes: [includes],
     linter: { rules: { style: { noRestrictedImports: { level: "error", options } } } },

@@ -3,8 +3,20 @@
  * shapes, units and errors. Nothing here prints; every error is a TagllmError.
  */
 
-export type { FileRecord } from "./data/file.ts";
-export { type DataFormat, type RowRange, readRows, type SourceSpec, type Table } from "./data/source.ts";
+export type { Digest, FileRecord } from "./data/file.ts";
+export type { FilesRead, FilesSpec, RowRange } from "./data/files.ts";
+export type { DataFormat } from "./data/formats.ts";
+export type { JoinSpec } from "./data/join.ts";
+export {
+  type RowBatch,
+  readRows,
+  type SourceRead,
+  type SourceSpec,
+  streamRows,
+  type Table,
+} from "./data/source.ts";
+export type { QuerySpec } from "./data/sql.ts";
+export type { Dropped } from "./data/step.ts";
 export type { EngineOptions } from "./engine/protocol.ts";
 export { type ErrorCode, errorCodes, TagllmError } from "./errors.ts";
 export type { OutlierDetector } from "./evaluate/outliers.ts";

@@ -59,10 +59,12 @@ export const realInput: Point = {
 /** The pairs are cut from the raw DAVIS files by the example's own script, to where the study looks for them. */
 async function preparePairs(progress: Progress): Promise<void> {
   const { study, folder } = await loadStudy(exampleFile("affinity"));
-  const source = Object.values(study.data).find((s) => basename(s.file) === PAIRS);
-  if (!source) throw new Error(`examples/affinity/study.yaml reads no ${PAIRS}`);
+  const pairs = Object.values(study.data)
+    .flatMap((s) => s.file)
+    .find((file) => basename(file) === PAIRS);
+  if (pairs === undefined) throw new Error(`examples/affinity/study.yaml reads no ${PAIRS}`);
   const script = join(root, "examples", "affinity", "prepare.mjs");
-  const words = [script, join(sharedFolder, "data", "davis"), resolve(folder, source.file)];
+  const words = [script, join(sharedFolder, "data", "davis"), resolve(folder, pairs)];
   const { code, stderr } = await runProgram(process.execPath, words, {
     cwd: root,
     onLine: (line) => progress.note(line),

@@ -8,6 +8,7 @@ import { TagllmError } from "../src/errors.ts";
 import type { HostileCase } from "../test/hostile/cases/case.ts";
 import { dataCases } from "../test/hostile/cases/data.ts";
 import { promptCases } from "../test/hostile/cases/prompts.ts";
+import { sqlCases } from "../test/hostile/cases/sql.ts";
 import { tagCases } from "../test/hostile/cases/tags.ts";
 import { tokenizerCases } from "../test/hostile/cases/tokenizer.ts";
 import { weightsCases } from "../test/hostile/cases/weights.ts";
@@ -16,7 +17,14 @@ import { allPass, type Check, checkLines, type Point } from "./point.ts";
 const LEAST_CASES = 30;
 const LEAST_CATEGORIES = 5;
 const MOST_SECONDS = 5;
-const cases: readonly HostileCase[] = [weightsCases, tokenizerCases, tagCases, promptCases, dataCases].flat();
+const cases: readonly HostileCase[] = [
+  weightsCases,
+  tokenizerCases,
+  tagCases,
+  promptCases,
+  dataCases,
+  sqlCases,
+].flat();
 
 interface Outcome {
   readonly attack: HostileCase;

@@ -3,42 +3,87 @@
  * Nothing is unpacked: a nested JSON value stays its JSON text.
  */
 import { TagllmError } from "../errors.ts";
-import { quote } from "../suggest.ts";
-import { lineEnds, type Records } from "./csv.ts";
-import type { DataFile } from "./file.ts";
+import { didYouMean, quote } from "../suggest.ts";
+import { LineSplitter, type RecordParser } from "./parser.ts";
 
 /** One field named `text`; row i is line i + 1, blank lines included, so that line-aligned files stay aligned. */
-export function readTextLines(file: DataFile): Records {
-  return { header: ["text"], rows: linesOf(file).map((line) => [line]), looseQuotes: [] };
+export class TextParser implements RecordParser {
+  readonly header = ["text"];
+  readonly looseQuotes = [];
+  readonly #lines: LineSplitter;
+
+  constructor(path: string) {
+    this.#lines = new LineSplitter(path);
+  }
+
+  push(text: string, last: boolean): string[][] {
+    return this.#lines.push(text, last).map((line) => [line]);
+  }
 }
 
 /**
  * One JSON object a line; blank lines are not rows. Columns are all keys in order of appearance, a key a row
- * lacks and null are empty text, numbers are their shortest decimal form.
- * Errors: data/json.
+ * lacks and null are empty text, numbers are their shortest decimal form. While columns are still found, a
+ * record has the values of those known at its line.
+ * Errors: data/json, data/too-large.
  */
-export function readJsonLines(file: DataFile): Records {
-  const objects: Map<string, string>[] = [];
-  const columns = new Map<string, number>();
-  for (const [i, line] of linesOf(file).entries()) {
-    if (line.trim() === "") continue;
-    const place = `${file.path}, line ${i + 1}`;
-    const row = new Map<string, string>();
-    for (const [key, value] of Object.entries(parseObject(line, place))) {
-      if (!columns.has(key)) columns.set(key, columns.size);
-      row.set(key, asText(value, key, place));
-    }
-    objects.push(row);
-  }
-  const header = [...columns.keys()];
-  return { header, rows: objects.map((row) => header.map((key) => row.get(key) ?? "")), looseQuotes: [] };
-}
+export class JsonLinesParser implements RecordParser {
+  readonly looseQuotes = [];
+  readonly #path: string;
+  readonly #columns = new Map<string, number>();
+  readonly #lines: LineSplitter;
+  #fixed = false;
+  #line = 0;
 
-function linesOf(file: DataFile): string[] {
-  const text = new TextDecoder("utf-8").decode(file.content);
-  const lines = text.split(lineEnds);
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
+  constructor(path: string, columns?: readonly string[]) {
+    this.#path = path;
+    this.#lines = new LineSplitter(path);
+    if (columns === undefined) return;
+    columns.forEach((name, i) => {
+      this.#columns.set(name, i);
+    });
+    this.fixColumns();
+  }
+
+  get header(): string[] {
+    return [...this.#columns.keys()];
+  }
+
+  /** From here on another key is an error. */
+  fixColumns(): void {
+    this.#fixed = true;
+  }
+
+  push(text: string, last: boolean): string[][] {
+    const records: string[][] = [];
+    for (const line of this.#lines.push(text, last)) {
+      this.#line++;
+      if (line.trim() !== "") records.push(this.#record(line));
+    }
+    return records;
+  }
+
+  #record(line: string): string[] {
+    const place = `${this.#path}, line ${this.#line}`;
+    const entries = Object.entries(parseObject(line, place));
+    for (const [key] of entries) {
+      if (this.#columns.has(key)) continue;
+      if (this.#fixed) throw this.#lateKey(key, place);
+      this.#columns.set(key, this.#columns.size);
+    }
+    const record = new Array<string>(this.#columns.size).fill("");
+    for (const [key, value] of entries) record[this.#columns.get(key) as number] = asText(value, key, place);
+    return record;
+  }
+
+  #lateKey(key: string, place: string): TagllmError {
+    const problem = `${place} has the key ${quote(key)}, which no row before it had.`;
+    return new TagllmError(
+      "data/json",
+      problem,
+      `Give the first rows all keys. ${didYouMean(key, this.header, "keys")}`,
+    );
+  }
 }
 
 function parseObject(line: string, place: string): Record<string, unknown> {
@@ -46,14 +91,8 @@ function parseObject(line: string, place: string): Record<string, unknown> {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new TagllmError(
-      "data/json",
-      `${place} is not JSON: ${quote(line)}.`,
-      "Write one JSON object on each line.",
-      {
-        cause,
-      },
-    );
+    const problem = `${place} is not JSON: ${quote(line)}.`;
+    throw new TagllmError("data/json", problem, "Write one JSON object on each line.", { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TagllmError(

@@ -1,164 +1,154 @@
 /**
- * A data file -> a table of text: the rows that the stages of a study draw from.
- * Values stay text ("007", "NaN" and "1e5" survive); numbers.ts turns a column into numbers where one is
- * needed. It does not filter, join or shuffle.
+ * Data files -> rows of text: the rows that the stages of a study draw from, or that are predicted.
+ * Values stay text ("007", "NaN" and "1e5" survive); numbers.ts turns a column into numbers where one is needed.
+ * Rows come in the order of the files, in batches; a table is all batches in memory.
  */
-import { extname, resolve } from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { TagllmError } from "../errors.ts";
-import { didYouMean, quote } from "../suggest.ts";
-import { type Records, readCsv } from "./csv.ts";
-import { type DataFile, type FileRecord, readDataFile } from "./file.ts";
-import { readJsonLines, readTextLines } from "./lines.ts";
+import { quote } from "../suggest.ts";
+import type { FileRecord } from "./file.ts";
+import { type FilesRead, type FilesSpec, openFiles } from "./files.ts";
+import { type JoinSpec, openJoin } from "./join.ts";
+import { openQuery, type QuerySpec } from "./sql.ts";
+import type { Batch, Dropped, Step } from "./step.ts";
 
-export const dataFormats = ["csv", "tsv", "jsonl", "text"] as const;
-export type DataFormat = (typeof dataFormats)[number];
-
-export interface RowRange {
-  from?: number | undefined;
-  to?: number | undefined;
+/** Files, then joins, then `where`, then `select`. */
+export interface SourceSpec extends FilesSpec, QuerySpec {
+  /** Columns of other files, found by the values of fields. */
+  join?: readonly JoinSpec[] | undefined;
 }
 
-export interface SourceSpec {
-  /** Path of the file, relative to the working folder or absolute. */
-  file: string;
-  /** By default what the extension says: .csv, .tsv and .tab, .jsonl and .ndjson, .txt. */
-  format?: DataFormat | undefined;
-  /** Data rows [from, to), 0-based; the header and blank lines are not data rows. */
-  rows?: RowRange | undefined;
-  /** Fields by another name: { field: column of the file }. Columns not named here keep their own name. */
-  columns?: Record<string, string> | undefined;
+/** Known when all rows have been read. */
+export interface SourceRead extends FilesRead {
+  /** The files that were joined. */
+  joined: FileRecord[];
+  /** Rows that a join left out because the source says so, by reason. */
+  dropped: Dropped[];
 }
 
-export interface Table {
+export interface RowBatch {
+  columns: readonly string[];
+  rows: Record<string, string>[];
+  /** For every row its 0-based data row, counted through all files. */
+  rowNumbers: number[];
+}
+
+export interface Table extends SourceRead {
   columns: string[];
   rows: Record<string, string>[];
-  /** For every row its 0-based data row in the file. */
+  /** For every row its 0-based data row, counted through all files. */
   rowNumbers: Int32Array;
-  /** How many values had blanks around them, which were cut off. */
-  trimmed: number;
-  /** Lines with a value that starts with a closed quote and goes on (`"a" b`); it is kept as written. */
-  looseQuotes: number[];
-  files: FileRecord[];
 }
 
 /**
- * Reads a file into memory, in the order of the file.
- * Errors: data/missing, data/not-a-file, data/unreadable, data/too-large, data/empty, data/binary, data/format,
- * data/ragged, data/quote, data/json, data/column, data/duplicate-column, data/rows.
+ * Reads rows in batches; only one of them, and the files that are joined, are in memory.
+ * Errors: data/*; those of a later row come when it is reached.
  */
+export async function* streamRows(
+  source: SourceSpec,
+  { batch: size = 1000 }: { batch?: number } = {},
+): AsyncGenerator<RowBatch, SourceRead> {
+  const steps: Step[] = [];
+  try {
+    const files = await openFiles(source);
+    let { columns } = files;
+    const joined: FileRecord[] = [];
+    for (const spec of source.join ?? []) {
+      const join = await openJoin(spec, files.path, columns);
+      steps.push(join);
+      joined.push(...join.files);
+      columns = join.columns;
+    }
+    if (source.where !== undefined || source.select !== undefined) {
+      const query = await openQuery(source, files.path, columns);
+      steps.push(query);
+      columns = query.columns;
+    }
+    const reading = files.batches();
+    try {
+      let waiting: RowBatch = { columns, rows: [], rowNumbers: [] };
+      let read = await reading.next();
+      for (; !read.done; read = await reading.next()) {
+        let batch: Batch = read.value;
+        for (const step of steps) batch = await step.apply(batch);
+        for (const [i, values] of batch.values.entries()) {
+          waiting.rows.push(Object.fromEntries(columns.map((name, c) => [name, values[c] as string])));
+          waiting.rowNumbers.push(batch.rowNumbers[i] as number);
+          if (waiting.rows.length < size) continue;
+          yield waiting;
+          waiting = { columns, rows: [], rowNumbers: [] };
+        }
+      }
+      if (waiting.rows.length > 0) yield waiting;
+      return { ...read.value, joined, dropped: steps.flatMap((step) => step.dropped) };
+    } finally {
+      await reading.return({ files: [], trimmed: 0, looseQuotes: [] });
+    }
+  } finally {
+    for (const step of steps) step.close();
+  }
+}
+
+/** Bytes of a value beside its characters, and the share of Node's memory that a table may take. */
+const valueBytes = 40;
+const mostOfHeap = 0.5;
+
+/** Reads all rows into memory. Errors: data/*. */
 export async function readRows(source: SourceSpec): Promise<Table> {
-  const path = resolve(source.file);
-  const format = source.format ?? formatOf(path);
-  const file = await readDataFile(path);
-  const records = readRecords(file, format);
-  const header = columnNames(path, records.header);
-  const fields = fieldsOf(path, header, source.columns ?? {});
-  if (records.rows.length === 0) {
-    throw new TagllmError("data/empty", `${path} has a header and no rows.`, "Name a file that holds rows.");
-  }
-  const { from, to } = rowRange(path, records.rows.length, source.rows ?? {});
-
-  let trimmed = 0;
-  const rows = records.rows.slice(from, to).map((values) =>
-    Object.fromEntries(
-      fields.map(({ name, index }) => {
-        const value = values[index]!;
-        const bare = value.trim();
-        if (bare.length < value.length) trimmed++;
-        return [name, bare];
-      }),
-    ),
-  );
-  const { sha256, bytes } = file;
-  return {
-    columns: fields.map(({ name }) => name),
-    rows,
-    rowNumbers: Int32Array.from(rows, (_, i) => from + i),
-    trimmed,
-    looseQuotes: records.looseQuotes,
-    files: [{ path, sha256, bytes }],
-  };
-}
-
-const extensions: Record<string, DataFormat> = {
-  ".csv": "csv",
-  ".tsv": "tsv",
-  ".tab": "tsv",
-  ".jsonl": "jsonl",
-  ".ndjson": "jsonl",
-  ".txt": "text",
-};
-
-function formatOf(path: string): DataFormat {
-  const extension = extname(path).toLowerCase();
-  const format = Object.hasOwn(extensions, extension) ? extensions[extension] : undefined;
-  if (format !== undefined) return format;
-  throw new TagllmError(
-    "data/format",
-    `The format of ${path} cannot be told from its extension ${quote(extension)}.`,
-    `Set format to one of ${dataFormats.join(", ")}, or use one of ${Object.keys(extensions).join(", ")}.`,
-  );
-}
-
-function readRecords(file: DataFile, format: DataFormat): Records {
-  switch (format) {
-    case "csv":
-      return readCsv(file, ",");
-    case "tsv":
-      return readCsv(file, "\t");
-    case "jsonl":
-      return readJsonLines(file);
-    case "text":
-      return readTextLines(file);
+  const limit = getHeapStatistics().heap_size_limit * mostOfHeap;
+  const rows: Record<string, string>[] = [];
+  const rowNumbers: number[] = [];
+  let columns: readonly string[] = [];
+  let held = 0;
+  const reading = streamRows(source);
+  try {
+    let read = await reading.next();
+    for (; !read.done; read = await reading.next()) {
+      columns = read.value.columns;
+      for (const row of read.value.rows) {
+        for (const name of columns) held += valueBytes + (row[name] as string).length;
+        rows.push(row);
+      }
+      rowNumbers.push(...read.value.rowNumbers);
+      if (held > limit) throw tooLarge(source, rows.length, limit);
+    }
+    if (rows.length === 0) throw nothingLeft(source, read.value);
+    return { ...read.value, columns: [...columns], rows, rowNumbers: Int32Array.from(rowNumbers) };
+  } finally {
+    await reading.return({ files: [], trimmed: 0, looseQuotes: [], joined: [], dropped: [] });
   }
 }
 
-/** The names in the header; a column without a name is called column1, column2, ... by its place. */
-function columnNames(path: string, header: string[]): string[] {
-  const names = header.map((name, i) => name.trim() || `column${i + 1}`);
-  refuseDuplicates(names, `The header of ${path} names`, "Rename one of them in the file.");
-  return names;
-}
+/** Every file that the table depends on. */
+export const allFiles = ({ files, joined }: Pick<Table, "files" | "joined">): FileRecord[] => [
+  ...files,
+  ...joined,
+];
 
-function fieldsOf(
-  path: string,
-  header: string[],
-  renamed: Record<string, string>,
-): { name: string; index: number }[] {
-  const sources = Object.entries(renamed);
-  for (const [field, column] of sources) {
-    if (header.includes(column)) continue;
-    throw new TagllmError(
-      "data/column",
-      `${path} has no column ${quote(column)} (wanted for the field ${quote(field)}).`,
-      didYouMean(column, header, "columns"),
-    );
+/** Where a row stands: its file and its 0-based data row there. */
+export function placeOf(files: readonly FileRecord[], rowNumber: number): { path: string; row: number } {
+  let row = rowNumber;
+  for (const { path, rows } of files) {
+    if (row < rows) return { path, row };
+    row -= rows;
   }
-  const taken = new Set(sources.map(([, column]) => column));
-  const kept = header.filter((name) => !taken.has(name)).map((name) => [name, name] as const);
-  const fields = [...sources, ...kept];
-  refuseDuplicates(
-    fields.map(([name]) => name),
-    `With these columns, the rows of ${path} have`,
-    "Give the other column a new name too.",
-  );
-  return fields.map(([name, column]) => ({ name, index: header.indexOf(column) }));
+  throw new RangeError(`There is no row ${rowNumber}.`);
 }
 
-function refuseDuplicates(names: string[], start: string, cure: string): void {
-  const twice = names.find((name, i) => names.indexOf(name) < i);
-  if (twice !== undefined) {
-    throw new TagllmError("data/duplicate-column", `${start} ${quote(twice)} twice.`, cure);
-  }
+const nameOf = ({ file }: SourceSpec): string =>
+  typeof file === "string" ? file : (file[0] ?? "The source");
+
+function tooLarge(source: SourceSpec, rows: number, limit: number): TagllmError {
+  return new TagllmError(
+    "data/too-large",
+    `The first ${rows} rows of ${nameOf(source)} take more than ${Math.round(limit / 1e6)} MB of memory, and all rows of a table are held.`,
+    "Keep fewer rows with rows or where, fewer fields with select, or give Node more memory: NODE_OPTIONS=--max-old-space-size=16000.",
+  );
 }
 
-function rowRange(path: string, total: number, wanted: RowRange): { from: number; to: number } {
-  const { from = 0, to = total } = wanted;
-  if (Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= total)
-    return { from, to };
-  throw new TagllmError(
-    "data/rows",
-    `Rows [${from}, ${to}) cannot be taken from the ${total} data rows of ${path}.`,
-    `Use whole numbers with 0 <= from < to <= ${total}.`,
-  );
+function nothingLeft(source: SourceSpec, { dropped }: SourceRead): TagllmError {
+  const lost = dropped.map((d) => `${d.rows.length} dropped: ${d.reason}`).join("; ");
+  const why = source.where === undefined ? lost : `where: ${quote(source.where)}${lost ? `; ${lost}` : ""}`;
+  const problem = `No row of ${nameOf(source)} is left (${why}).`;
+  return new TagllmError("data/empty", problem, "Check the expression and the keys; all values are text.");
 }

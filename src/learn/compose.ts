@@ -1,6 +1,7 @@
 /** From a table and a few words to the studies that learn it: one for the domain tags, one for the function tag. */
-import { basename, extname, relative } from "node:path";
+import { relative } from "node:path";
 import { stringify } from "yaml";
+import { stemOf } from "../data/formats.ts";
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
 import type { ColumnView } from "./columns.ts";
@@ -80,7 +81,7 @@ export function functionTagOf(target: string, inputs: readonly Input[]): string 
 }
 
 export const studyName = (file: string, target: string): string =>
-  `${fieldOf(basename(file, extname(file)))}-${fieldOf(target)}`.slice(0, 64);
+  `${fieldOf(stemOf(file))}-${fieldOf(target)}`.slice(0, 64);
 
 function dataOf(plan: Plan, folder: string): Record<string, unknown> {
   const renamed = [...plan.inputs.map((i) => i.column), plan.target].filter((c) => fieldOf(c) !== c);

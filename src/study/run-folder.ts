@@ -5,6 +5,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat, truncate } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { allFiles } from "../data/source.ts";
 import { TagllmError } from "../errors.ts";
 import { flushFolder, isTemporary, makeFolder, replaceFile, temporaryName } from "../replace-file.ts";
 import { loadTag } from "../tags/file.ts";
@@ -184,7 +185,7 @@ function isAtWork({ pid, host }: Owner): boolean {
 async function manifestOf({ loaded, base, sources }: PreparedStudy): Promise<object> {
   const data: Record<string, unknown> = {};
   for (const { name, table } of sources.values()) {
-    data[name] = table.files.map(({ path, sha256 }) => ({ file: basename(path), sha256 }));
+    data[name] = allFiles(table).map(({ path, sha256 }) => ({ file: basename(path), sha256 }));
   }
   const tags: Record<string, string> = {};
   for (const [name, { from }] of Object.entries(loaded.study.tags)) {

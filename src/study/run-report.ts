@@ -1,5 +1,6 @@
 /** The report of a run, from the outcomes of its stages. */
 import { cpus, platform, release } from "node:os";
+import { allFiles } from "../data/source.ts";
 import { version } from "../version.ts";
 import { type MethodResult, type Metrics, methodResult } from "./methods.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
@@ -26,7 +27,7 @@ export function makeReport(
   );
   const data: Report["data"] = [...sources.values()].map((s) => ({
     name: s.name,
-    files: s.table.files,
+    files: allFiles(s.table),
     rows: { train: s.sides.train.length, validation: s.sides.validation.length, test: s.sides.test.length },
     seen: s.seen,
     leaks: s.leaks,

@@ -6,6 +6,7 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BlockStore } from "../batch/store.ts";
+import { allFiles } from "../data/source.ts";
 import { replaceFile } from "../replace-file.ts";
 import type { Continuation, TrainEvent, TrainState } from "../train/trainer.ts";
 import { version } from "../version.ts";
@@ -238,7 +239,7 @@ function provenance(
     study: loaded.study.name,
     studySha256: loaded.sha256,
     data: [...sources.values()].flatMap((s) =>
-      s.table.files.map((f) => ({ file: f.path, sha256: f.sha256 })),
+      allFiles(s.table).map((f) => ({ file: f.path, sha256: f.sha256 })),
     ),
     seed,
     bestStep: training.best.step,

@@ -4,6 +4,7 @@
  * decided by defaults that a run writes out in full.
  */
 import { z } from "zod";
+import { dataFormats } from "../data/formats.ts";
 
 const name = z
   .string()
@@ -42,14 +43,42 @@ const split = z
   })
   .describe("How rows are divided into train, validation and test");
 
+const oneOrMore = z.union([z.string(), z.array(z.string()).min(1)]);
+const file = oneOrMore.describe(
+  "Path, or paths of files with the same columns, relative to the study file; .gz is unpacked",
+);
+const format = z.enum(dataFormats).optional().describe("Default: by the file's ending");
+const columns = z.record(z.string(), z.string()).optional().describe("field: column");
+
+const join = z
+  .strictObject({
+    file,
+    format,
+    columns,
+    on: z
+      .union([z.string(), z.array(z.string()).min(1), z.record(z.string(), z.string())])
+      .describe("Fields that both sides have, or field of the rows: field of the joined file"),
+    missing: z
+      .enum(["error", "drop"])
+      .optional()
+      .describe("Rows whose key the joined file does not have: an error (default), or left out and counted"),
+  })
+  .describe("A file, held in memory, whose other columns a row gets by its key");
+
 const dataSource = z.strictObject({
-  file: z.string().describe("Path, relative to the study file"),
-  format: z.enum(["csv", "tsv", "jsonl", "text"]).optional().describe("Default: by the file's ending"),
+  file,
+  format,
   rows: z
     .strictObject({ from: z.number().int().min(0).optional(), to: count.optional() })
     .optional()
-    .describe("0-based data rows [from, to)"),
-  columns: z.record(z.string(), z.string()).optional().describe("field: column"),
+    .describe("0-based data rows [from, to), of all files one after the other"),
+  columns,
+  join: z.array(join).min(1).optional().describe("Columns of other files, by key; before where and select"),
+  where: z.string().optional().describe("Rows to keep: a SQL expression over a row; all columns are text"),
+  select: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("field: SQL expression over a row; columns not named here are left out"),
   split: split.prefault({}),
 });
 

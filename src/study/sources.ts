@@ -1,7 +1,7 @@
 /** The data of a study: every source read once, divided once, and compared with what the base has seen. */
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { readRows, type Table } from "../data/source.ts";
+import { placeOf, readRows, type SourceSpec, type Table } from "../data/source.ts";
 import { leaks, type Sides, scaffoldGroups, splitRows } from "../data/split.ts";
 import { TagllmError } from "../errors.ts";
 import type { LoadedStudy } from "./load.ts";
@@ -29,26 +29,17 @@ export async function readSources(
   const seenSets = await readSeen(baseFolder);
   const sources = new Map<string, Source>();
   for (const [name, spec] of Object.entries(study.data)) {
-    const file = resolve(folder, spec.file);
-    const { split: splitSpec, format, rows, columns } = spec;
-    const table = await readRows({
-      file,
-      ...(format && { format }),
-      ...(columns && { columns }),
-      rows: {
-        ...(rows?.from !== undefined && { from: rows.from }),
-        ...(rows?.to !== undefined && { to: rows.to }),
-      },
-    });
+    const { split: splitSpec, ...source } = spec;
+    const table = await readRows(inFolder(source, folder));
     const { by } = splitSpec;
     const groups =
       typeof by === "object" && "scaffold" in by ? await scaffoldGroups(table, by.scaffold) : undefined;
     const sides = splitRows(table, splitSpec, splitSpec.seed, groups);
-    const covering = seenSets.filter((s) => s.files.includes(basename(file)));
     const seenIn = (side: Side) =>
       sides[side].filter((i) => {
-        const row = table.rows[i] as Record<string, string>;
-        return covering.some((s) => s.has(table.rowNumbers[i] as number, row));
+        const { path, row } = placeOf(table.files, table.rowNumbers[i] as number);
+        const fields = table.rows[i] as Record<string, string>;
+        return seenSets.some((s) => s.files.includes(basename(path)) && s.has(row, fields));
       }).length;
     sources.set(name, {
       name,
@@ -60,6 +51,15 @@ export async function readSources(
     });
   }
   return sources;
+}
+
+/** The source with its paths as they are from anywhere. */
+function inFolder(source: SourceSpec, folder: string): SourceSpec {
+  const located = <T extends Pick<SourceSpec, "file">>(spec: T): T => ({
+    ...spec,
+    file: [spec.file].flat().map((path) => resolve(folder, path)),
+  });
+  return { ...located(source), join: source.join?.map(located) };
 }
 
 interface SeenSet {

@@ -94,7 +94,7 @@ export function prepareTask(
     spec,
     source,
     rows,
-    dropped,
+    dropped: [...source.table.dropped, ...dropped],
     targets,
     functionTag,
     isolate,

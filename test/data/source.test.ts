@@ -29,7 +29,7 @@ test("csv: values stay text, quotes and line ends inside them too", async () => 
   assert.equal(table.trimmed, 1);
   const content = readFileSync(path);
   assert.deepEqual(table.files, [
-    { path, sha256: createHash("sha256").update(content).digest("hex"), bytes: content.length },
+    { path, sha256: createHash("sha256").update(content).digest("hex"), bytes: content.length, rows: 5 },
   ]);
 });
 
@@ -144,7 +144,10 @@ test("a value that goes on after a closing quote is kept as written and its line
     { name: '"a \\\\"\\""', y: "2" },
     { name: '"x" is "y".', y: "3" },
   ]);
-  assert.deepEqual(table.looseQuotes, [3, 4]);
+  assert.deepEqual(table.looseQuotes, [
+    { path, line: 3 },
+    { path, line: 4 },
+  ]);
 });
 
 test("property: any short text is a table or a named error, never another failure", async () => {

@@ -12,7 +12,9 @@ function tableOf(rows: Record<string, string>[], rowNumbers = rows.map((_, i) =>
     rowNumbers: Int32Array.from(rowNumbers),
     trimmed: 0,
     looseQuotes: [],
-    files: [{ path: "table.csv", sha256: "", bytes: 0 }],
+    files: [{ path: "table.csv", sha256: "", bytes: 0, rows: rows.length }],
+    joined: [],
+    dropped: [],
   };
 }
 

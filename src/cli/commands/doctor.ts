@@ -5,6 +5,7 @@
 import { execFile } from "node:child_process";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { promisify } from "node:util";
+import { duckDbVersion } from "../../data/duckdb.ts";
 import { Engine } from "../../engine/engine.ts";
 import { Graph } from "../../graph/graph.ts";
 import { Base } from "../../models/base.ts";
@@ -26,6 +27,7 @@ const checks: Record<string, () => Check | Promise<Check>> = {
   platform,
   onnxruntime: runtime,
   webgpu,
+  duckdb,
   "embedded base": embeddedBase,
   memory,
   cores,
@@ -123,6 +125,11 @@ function runtime(): Promise<Check> {
     await runTinyGraph("cpu");
     return "loads and runs on the CPU";
   });
+}
+
+/** Parquet and SQL need it, data in text form does not. */
+function duckdb(): Promise<Check> {
+  return attempt("duckdb", "absent", async () => `${await duckDbVersion()} reads Parquet and runs SQL`);
 }
 
 function webgpu(): Promise<Check> {

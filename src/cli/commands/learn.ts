@@ -1,5 +1,6 @@
 /** `tagllm learn`: a table in; tags, a report and the studies that repeat it out. */
-import { basename, extname, join } from "node:path";
+import { basename, join } from "node:path";
+import { stemOf } from "../../data/formats.ts";
 import { readRows } from "../../data/source.ts";
 import { type ColumnView, proposal, viewColumns } from "../../learn/columns.ts";
 import { type AnswerKind, fieldOf, parseInput, type Recipe } from "../../learn/compose.ts";
@@ -28,7 +29,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
   const { input, target, out, ...rest } = choice;
   if (!input?.length || target === undefined) throw await proposed(file, choice, "learn");
   const signal = io.signal();
-  const folder = out ?? join("runs", basename(file, extname(file)));
+  const folder = out ?? join("runs", stemOf(file));
   const learned = await learn({
     ...rest,
     data: file,

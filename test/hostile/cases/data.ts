@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { targets } from "../../../src/data/numbers.ts";
 import { readRows, type SourceSpec, type Table } from "../../../src/data/source.ts";
 import { leaks, type SplitSpec, splitRows } from "../../../src/data/split.ts";
@@ -14,6 +15,18 @@ function read(name: string, content: string | Uint8Array, options: Omit<SourceSp
   return async (dir: string) => {
     await writeFile(join(dir, name), content);
     return await readRows({ file: join(dir, name), ...options });
+  };
+}
+
+/** Writes files and reads a source of them. */
+function withFiles(contents: Record<string, string>, source: SourceSpec) {
+  return async (dir: string) => {
+    for (const [name, content] of Object.entries(contents)) await writeFile(join(dir, name), content);
+    const located = <T extends Pick<SourceSpec, "file">>(spec: T): T => ({
+      ...spec,
+      file: [spec.file].flat().map((name) => join(dir, name)),
+    });
+    return await readRows({ ...located(source), join: source.join?.map(located) });
   };
 }
 
@@ -78,8 +91,8 @@ const files: Attack[] = [
   },
   {
     name: "four gigabytes of nothing",
-    code: "data/too-large",
-    mentions: ["huge.csv", "4294967296 bytes"],
+    code: "data/binary",
+    mentions: ["huge.csv", "zero byte at offset 2"],
     run: async (dir) => {
       await writeFile(join(dir, "huge.csv"), "a\n");
       await truncate(join(dir, "huge.csv"), 2 ** 32);
@@ -296,6 +309,171 @@ const requests: Attack[] = [
   },
 ];
 
+const packed = (text: string) => gzipSync(text);
+
+const formats: Attack[] = [
+  {
+    name: "a gzip that is cut off",
+    code: "data/gzip",
+    mentions: ["good.csv.gz", "cut off"],
+    run: read("good.csv.gz", packed(good).subarray(0, 20)),
+  },
+  {
+    name: "text that says it is gzip",
+    code: "data/gzip",
+    mentions: ["good.csv.gz", "incorrect header"],
+    run: read("good.csv.gz", good),
+  },
+  {
+    name: "a gzip with a bit turned",
+    code: "data/gzip",
+    mentions: ["good.csv.gz"],
+    run: (dir) => {
+      const bytes = packed(good);
+      bytes[bytes.length - 6] = (bytes[bytes.length - 6] as number) ^ 1;
+      return read("good.csv.gz", bytes)(dir);
+    },
+  },
+  {
+    name: "a gzip of nothing",
+    code: "data/empty",
+    mentions: ["good.csv.gz"],
+    run: read("good.csv.gz", packed("")),
+  },
+  {
+    name: "a gzip of a spreadsheet",
+    code: "data/binary",
+    mentions: ["zero byte at offset 1"],
+    run: read("good.csv.gz", packed("P\0")),
+  },
+  {
+    name: "twenty kilobytes that unpack to twenty megabytes",
+    code: "data/gzip",
+    mentions: ["more than 200 times"],
+    run: (dir) => read("good.txt.gz", gzipSync(Buffer.alloc(20_000_000, `${"a".repeat(999)}\n`)))(dir),
+  },
+  {
+    name: "Parquet inside gzip",
+    code: "data/format",
+    mentions: ["good.parquet.gz"],
+    run: read("good.parquet.gz", packed("PAR1")),
+  },
+  {
+    name: "a CSV called Parquet",
+    code: "data/parquet",
+    mentions: ["good.parquet"],
+    run: read("good.parquet", good),
+  },
+  {
+    name: "an empty Parquet file",
+    code: "data/parquet",
+    mentions: ["e.parquet"],
+    run: read("e.parquet", ""),
+  },
+  {
+    name: "a Parquet file that is cut off",
+    code: "data/parquet",
+    mentions: ["cut.parquet"],
+    run: read("cut.parquet", Buffer.from("5041523115001500", "hex")),
+  },
+  {
+    name: "a FASTA file without a name",
+    code: "data/fasta",
+    mentions: ["p.fasta, line 2", '"MKV"', ">"],
+    run: read("p.fasta", "\nMKV\n>a\nMKV\n"),
+  },
+  {
+    name: "a FASTA name without a sequence",
+    code: "data/fasta",
+    mentions: ["line 3", '"b"'],
+    run: read("p.fa", ">a\nMKV\n>b\n\n>c\nM\n"),
+  },
+  {
+    name: "a FASTA name without a sequence at the end",
+    code: "data/fasta",
+    mentions: ["line 3", '"b"'],
+    run: read("p.fa", ">a\nMKV\n>b words"),
+  },
+  { name: "a FASTA > alone", code: "data/fasta", mentions: ["line 1"], run: read("p.fna", ">\nACGT\n") },
+  {
+    name: "digits in a FASTA sequence",
+    code: "data/fasta",
+    mentions: ["line 2", '"1"', '"a"'],
+    run: read("p.faa", ">a\n1 MKV\n"),
+  },
+];
+
+const several: Attack[] = [
+  {
+    name: "no file at all",
+    code: "data/files",
+    run: () => readRows({ file: [] }),
+  },
+  {
+    name: "a second file with another column",
+    code: "data/files",
+    mentions: ["b.csv", '"y"', "a.csv"],
+    run: withFiles({ "a.csv": "x,y\n1,2\n", "b.csv": "x,z\n1,2\n" }, { file: ["a.csv", "b.csv"] }),
+  },
+  {
+    name: "a broken row in the second file",
+    code: "data/ragged",
+    mentions: ["b.csv, line 3"],
+    run: withFiles({ "a.csv": "x\n1\n", "b.csv": "x\n1\n2,3\n" }, { file: ["a.csv", "b.csv"] }),
+  },
+  {
+    name: "a second file without rows",
+    code: "data/empty",
+    mentions: ["b.csv"],
+    run: withFiles({ "a.csv": "x\n1\n", "b.csv": "x\n" }, { file: ["a.csv", "b.csv"] }),
+  },
+  {
+    name: "a key that the joined file lacks",
+    code: "data/join",
+    mentions: ["b.csv, data row 1", '"d9"', "drugs.csv", "missing: drop"],
+    run: withFiles(
+      { "a.csv": "d\nd1\n", "b.csv": "d\nd1\nd9\n", "drugs.csv": "d,s\nd1,C\n" },
+      { file: ["a.csv", "b.csv"], join: [{ file: "drugs.csv", on: "d" }] },
+    ),
+  },
+  {
+    name: "a key that the joined file has twice",
+    code: "data/join",
+    mentions: ["drugs.csv, data row 2", '"d1"', "data row 0"],
+    run: withFiles(
+      { "a.csv": "d\nd1\n", "drugs.csv": "d,s\nd1,C\nd2,C\nd1,CC\n" },
+      { file: "a.csv", join: [{ file: "drugs.csv", on: "d" }] },
+    ),
+  },
+  {
+    name: "a join on a column that is not there",
+    code: "data/column",
+    mentions: ["drugs.csv", '"drug"', '"drugs"'],
+    run: withFiles(
+      { "a.csv": "drug\nd1\n", "drugs.csv": "drugs,s\nd1,C\n" },
+      { file: "a.csv", join: [{ file: "drugs.csv", on: "drug" }] },
+    ),
+  },
+  {
+    name: "a joined column of a name that the rows have",
+    code: "data/duplicate-column",
+    mentions: ['"s"', "drugs.csv"],
+    run: withFiles(
+      { "a.csv": "d,s\nd1,1\n", "drugs.csv": "d,s\nd1,C\n" },
+      { file: "a.csv", join: [{ file: "drugs.csv", on: "d" }] },
+    ),
+  },
+  {
+    name: "a join that leaves nothing",
+    code: "data/empty",
+    mentions: ["2 dropped", "drugs.csv"],
+    run: withFiles(
+      { "a.csv": "d\nd3\nd4\n", "drugs.csv": "d,s\nd1,C\n" },
+      { file: "a.csv", join: [{ file: "drugs.csv", on: "d", missing: "drop" }] },
+    ),
+  },
+];
+
 const inCategory = (category: string, attacks: Attack[]): HostileCase[] =>
   attacks.map((attack) => ({ category, ...attack }));
 
@@ -303,4 +481,6 @@ export const dataCases: readonly HostileCase[] = [
   ...inCategory("data files", files),
   ...inCategory("rows of data", rows),
   ...inCategory("requests of data", requests),
+  ...inCategory("formats of data", formats),
+  ...inCategory("several files", several),
 ];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { defaultBase } from "../../src/models/default-base.ts";
 import { saveTag, tagFile } from "../../src/tags/file.ts";
 import { type Tag, tagDigest } from "../../src/tags/tag.ts";
 import { domainTag, functionTag } from "../tags/sample.ts";
@@ -72,4 +73,18 @@ test("rename, copy and rm", async (t) => {
     /^Removed: .*\nQED \(asks for Molecule\) no longer works: a tag it asks for is gone\.\n$/,
   );
   assert.ok(!existsSync(tagFile(tags, "Molecule")) && existsSync(tagFile(tags, "QED")));
+});
+
+test("verify ends with 1 and says what is wrong", async (t) => {
+  const tags = await library(temporaryFolder(t));
+  const { code, stdout } = await run(["tags", "verify", tags, "--base", defaultBase]);
+  assert.equal(code, 1);
+  assert.match(stdout, /^ {2}ok companions +SMILES: there/m);
+  assert.match(stdout, /^ {2}-- base +tag\/wrong-base: The tag "SMILES" was trained on the base "tiny"/m);
+  assert.match(stdout, /\n3 of 3 are not in order\.\n$/);
+  const open = await run(["tags", "verify", tagFile(tags, "SMILES"), "--json"]);
+  assert.equal(open.code, 0);
+  const { ok, tags: verified } = JSON.parse(open.stdout);
+  assert.equal(ok, true);
+  assert.equal(verified[0].checks.find((c: { check: string }) => c.check === "base").state, "open");
 });

@@ -15,6 +15,7 @@ const commands = [
   "tags rename",
   "tags copy",
   "tags rm",
+  "tags verify",
   "tags import",
   "tags export",
   "inspect",

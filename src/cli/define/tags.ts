@@ -1,6 +1,6 @@
 /** The commands of `tags`. What one does is loaded when it is called. */
 import { Option } from "commander";
-import { common, type Define } from "./define.ts";
+import { common, type Define, engineOptions } from "./define.ts";
 
 export function tagCommands({ add, group }: Define): void {
   const tags = group("tags", "See, rename, copy and remove tags.", [
@@ -67,6 +67,21 @@ export function tagCommands({ add, group }: Define): void {
     )
       .argument("<files...>", "tag files")
       .option("--yes", "do it"),
+  );
+
+  engineOptions(
+    add(
+      tags,
+      "verify",
+      "Check tag files: content, promises, the tags they ask for, base, and that they make a difference.",
+      [
+        ["tagllm tags verify tags", "exit code 1 when anything is wrong"],
+        ["tagllm tags verify tags/SMILES.safetensors --base ../llama", "one tag, of another base"],
+      ],
+      async (io, [path], options) => (await import("../commands/verify-tags.ts")).verify(io, path!, options),
+    )
+      .argument("<file or folder>", "tag file, or folder of them")
+      .option("--base <folder>", "checkpoint the tags were trained on (default: polyglot-5m)"),
   );
 
   common(

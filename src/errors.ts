@@ -86,6 +86,10 @@ export const errorCodes = {
   "study/name": "The study uses a name that it does not define.",
   "study/order": "The stages cannot be put in an order, or one uses a tag that nothing trained before.",
   "study/data": "The rows of a study cannot be learned from as they are.",
+  "study/leaks":
+    "Inputs of test or validation rows are also in training, where the study says that this is an error.",
+  "study/rows":
+    "Rows are faulty, or repeat or contradict others, where the study says that this is an error.",
   "predict/not-a-function": "Prediction was asked of a tag that is not a trained function tag.",
   "run/folder": "The run folder cannot be used.",
   "run/changed": "A run folder holds a run of another study, base, data or version.",

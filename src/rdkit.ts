@@ -1,6 +1,4 @@
-/**
- * The only importer of RDKit, parsing of SMILES, canonical SMILES, descriptors, fingerprints, drawings.
- */
+/** The only importer of RDKit: parsing of SMILES, canonical SMILES, descriptors, fingerprints, drawings. */
 import { createRequire } from "node:module";
 
 /** The part of RDKit's module that is used; its own types do not fit how Node loads it. */
@@ -22,14 +20,4 @@ export interface RdkitMolecule {
 export async function loadRdkit(): Promise<Rdkit> {
   const init = createRequire(import.meta.url)("@rdkit/rdkit") as () => Promise<Rdkit>;
   return await init();
-}
-
-/** null for what is no molecule. */
-export function canonicalSmiles(rdkit: Rdkit, smiles: string): string | null {
-  const molecule = rdkit.get_mol(smiles);
-  try {
-    return molecule?.get_smiles() ?? null;
-  } finally {
-    molecule?.delete();
-  }
 }

@@ -9,6 +9,7 @@ import { hostile } from "./2.7-hostile.ts";
 import { learnFromTable } from "./3.1-learn.ts";
 import { crashSafety } from "./3.2-crash-safety.ts";
 import { badInputs } from "./3.3-bad-inputs.ts";
+import { leaks } from "./3.4-leaks.ts";
 import type { Point } from "./point.ts";
 
 export const points: readonly Point[] = [
@@ -22,4 +23,5 @@ export const points: readonly Point[] = [
   learnFromTable,
   crashSafety,
   badInputs,
+  leaks,
 ];

@@ -5,7 +5,7 @@
 import { requireColumns } from "./column.ts";
 import type { Table } from "./source.ts";
 
-export const numberFaults = ["empty", "not a number", "infinite"] as const;
+export const numberFaults = ["empty", "missing", "NaN", "not a number", "infinite"] as const;
 export type NumberFault = (typeof numberFaults)[number];
 
 export type ParsedNumber = { value: number; fault: null } | { value: null; fault: NumberFault };
@@ -21,12 +21,17 @@ export interface Targets {
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const infinity = /^[+-]?inf(inity)?$/i;
+const notANumber = /^[+-]?nan$/i;
+/** What programs write where there is no value. */
+const noValue = /^(na|n\/a|null|none)$/i;
 
 /** "1.5", "-2e-3", "+.5", "007"; not "NaN", "1,5", "0x10", "1 000" or "5 mg". */
 export function parseNumber(text: string): ParsedNumber {
   const bare = text.trim();
   if (bare === "") return { value: null, fault: "empty" };
   if (infinity.test(bare)) return { value: null, fault: "infinite" };
+  if (notANumber.test(bare)) return { value: null, fault: "NaN" };
+  if (noValue.test(bare)) return { value: null, fault: "missing" };
   if (!decimal.test(bare)) return { value: null, fault: "not a number" };
   const value = Number(bare);
   return Number.isFinite(value) ? { value, fault: null } : { value: null, fault: "infinite" };
@@ -37,7 +42,7 @@ export function targets(table: Table, column: string): Targets {
   requireColumns(table, [column]);
   const values: number[] = [];
   const indices: number[] = [];
-  const faults: Targets["faults"] = { empty: [], "not a number": [], infinite: [] };
+  const faults: Targets["faults"] = { empty: [], missing: [], NaN: [], "not a number": [], infinite: [] };
   for (const [i, row] of table.rows.entries()) {
     const { value, fault } = parseNumber(row[column]!);
     if (fault === null) {

@@ -5,8 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { TagllmError } from "../errors.ts";
-import { canonicalSmiles, loadRdkit } from "../rdkit.ts";
-import { scaffoldOf } from "../scaffold.ts";
+import { loadMolecules } from "../molecules.ts";
 import { didYouMean, quote } from "../suggest.ts";
 import { requireColumns } from "./column.ts";
 import type { Table } from "./source.ts";
@@ -15,8 +14,9 @@ export interface SplitSpec {
   /**
    * Single rows; the fields whose equal values (all of them) stay on one side; a field of molecules whose
    * scaffolds do; or a column of times, of which the latest are test and those before them validation.
+   * Of the fields of a group those in `molecules` hold SMILES: one molecule counts as equal however it is written.
    */
-  by: "row" | { group: string[] } | { scaffold: string } | { time: string };
+  by: "row" | { group: string[]; molecules?: string[] | undefined } | { scaffold: string } | { time: string };
   /** k folds of about equal size, of which number `test` (from 0) is the test side; instead of `fold` and `test`. */
   folds?: { k: number; test: number } | undefined;
   /**
@@ -52,7 +52,7 @@ export function splitRows(
   table: Table,
   spec: SplitSpec,
   seed: number,
-  groups = fieldGroups(table, spec),
+  groups: Groups = fieldGroups(table, spec),
 ): Sides {
   checkSpec(table, spec);
   const { fold, folds } = spec;
@@ -85,17 +85,21 @@ export function splitRows(
   };
 }
 
-/** How many held-out rows share a value with training, for each column by itself. Errors: data/column. */
+/**
+ * How many held-out rows share a value with training, for each column by itself and, last, for several columns
+ * together. Errors: data/column.
+ */
 export function leaks(table: Table, sides: Sides, columns: readonly string[]): Leak[] {
   requireColumns(table, columns);
-  return columns.map((column) => {
-    const value = (i: number) => table.rows[i]![column]!;
+  const sets = [...columns.map((c) => [c]), ...(columns.length > 1 ? [columns] : [])];
+  return sets.map((set) => {
+    const value = (i: number) => JSON.stringify(set.map((c) => table.rows[i]![c]));
     const trained = new Set(Array.from(sides.train, value));
     const share = (side: Int32Array) => ({
       shared: side.filter((i) => trained.has(value(i))).length,
       of: side.length,
     });
-    return { column, test: share(sides.test), validation: share(sides.validation) };
+    return { column: set.join(" + "), test: share(sides.test), validation: share(sides.validation) };
   });
 }
 
@@ -108,7 +112,7 @@ function checkSpec(table: Table, { by, fold, folds, test, validation }: SplitSpe
       "Use a share below 1 (0.1) or a whole number of rows (500).",
     );
   }
-  if (by !== "row" && "group" in by) requireColumns(table, by.group);
+  if (by !== "row" && "group" in by) checkGroup(table, by);
   if (folds) checkFolds(folds, fold, by);
   if (!fold) return;
   requireColumns(table, [fold.column]);
@@ -129,6 +133,20 @@ function checkSpec(table: Table, { by, fold, folds, test, validation }: SplitSpe
       "List it for one of them.",
     );
   }
+}
+
+function checkGroup(
+  table: Table,
+  { group, molecules = [] }: { group: string[]; molecules?: string[] | undefined },
+) {
+  requireColumns(table, group);
+  const other = molecules.find((field) => !group.includes(field));
+  if (other === undefined) return;
+  throw new TagllmError(
+    "data/split",
+    `The split compares the molecules of ${quote(other)}, which is no field of its group.`,
+    `Name fields of the group: ${group.join(", ")}.`,
+  );
 }
 
 function checkFolds(
@@ -153,22 +171,42 @@ function fieldGroups(table: Table, { by }: SplitSpec): Groups {
   return (i) => String(table.rowNumbers[i]);
 }
 
-/** The groups of a split by scaffold: equal scaffolds; a molecule without rings is its own, as canonical SMILES. */
-export async function scaffoldGroups(table: Table, field: string): Promise<Groups> {
+/**
+ * The groups of a split that molecules must be read for; undefined for the others. A text that is no molecule is
+ * its own group.
+ */
+export async function moleculeGroups(
+  table: Table,
+  { by }: Pick<SplitSpec, "by">,
+): Promise<Groups | undefined> {
+  if (by === "row" || "time" in by) return undefined;
+  if ("scaffold" in by) return scaffoldGroups(table, by.scaffold);
+  if (!by.molecules?.length) return undefined;
+  requireColumns(table, by.group);
+  const molecules = await loadMolecules();
+  const keys = table.rows.map((row) =>
+    JSON.stringify(
+      by.group.map((field) => {
+        const text = row[field]!;
+        return by.molecules?.includes(field) ? (molecules.read(text)?.smiles ?? text) : text;
+      }),
+    ),
+  );
+  return (i) => keys[i]!;
+}
+
+/** Equal scaffolds; a molecule without rings is its own, as canonical SMILES. */
+async function scaffoldGroups(table: Table, field: string): Promise<Groups> {
   requireColumns(table, [field]);
-  const rdkit = await loadRdkit();
-  const known = new Map<string, string>();
-  table.rows.forEach((row, i) => {
+  const molecules = await loadMolecules();
+  const keys = table.rows.map((row, i) => {
     const smiles = row[field]!;
-    if (known.has(smiles)) return;
-    const scaffold = scaffoldOf(rdkit, smiles);
-    if (scaffold === null) {
-      const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${field} ${quote(smiles)}, which is no molecule.`;
-      throw new TagllmError("data/split", problem, "Split by scaffold needs SMILES in every row.");
-    }
-    known.set(smiles, scaffold || (canonicalSmiles(rdkit, smiles) as string));
+    const scaffold = molecules.scaffold(smiles);
+    if (scaffold !== null) return scaffold || (molecules.read(smiles)?.smiles as string);
+    const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${field} ${quote(smiles)}, which is no molecule.`;
+    throw new TagllmError("data/split", problem, "Split by scaffold needs SMILES in every row.");
   });
-  return (i) => known.get(table.rows[i]![field]!) as string;
+  return (i) => keys[i]!;
 }
 
 function timesOf(table: Table, column: string): Float64Array {

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { stringify } from "yaml";
 import { stemOf } from "../data/formats.ts";
 import { TagllmError } from "../errors.ts";
+import { speaksOfMolecules } from "../study/molecules.ts";
 import { quote } from "../suggest.ts";
 import type { ColumnView } from "./columns.ts";
 
@@ -40,7 +41,7 @@ export interface Plan {
   readonly splitSeed: number;
   readonly seeds: readonly number[];
   readonly domainSteps: number;
-  /** Fields that hold molecules, for the fingerprint baseline. */
+  /** Fields that hold molecules: for the split, which knows them however they are written, and a baseline. */
   readonly molecules: readonly string[];
 }
 
@@ -90,7 +91,10 @@ function dataOf(plan: Plan, folder: string): Record<string, unknown> {
     file: relative(folder, plan.file),
     ...(renamed.length > 0 && { columns }),
     split: {
-      by: { group: plan.inputs.map((i) => fieldOf(i.column)) },
+      by: {
+        group: plan.inputs.map((i) => fieldOf(i.column)),
+        ...(plan.molecules.length > 0 && { molecules: plan.molecules.map(fieldOf) }),
+      },
       test: plan.test,
       validation: plan.validation,
       seed: plan.splitSeed,
@@ -166,6 +170,6 @@ const page = (about: string, study: Record<string, unknown>): string =>
 /** Columns that are read as molecules: their tag or their name says so. */
 export const moleculeColumns = (inputs: readonly Input[], views: readonly ColumnView[]): string[] =>
   inputs
-    .filter((i) => /smiles|molecule|drug|compound|ligand/i.test(`${i.tag} ${i.column}`))
+    .filter((i) => speaksOfMolecules(`${i.tag} ${i.column}`))
     .map((i) => i.column)
     .filter((column) => views.some((v) => v.name === column && v.kind === "text"));

@@ -37,7 +37,7 @@ data:
   rows:
     file: ${quoted(relative(folder, file))}
 ${rename ? `    columns: { ${rename} } # field: column of the file\n` : ""}    split:
-      by: { group: [${fields.join(", ")}] } # rows with equal values stay on one side
+      by: { group: [${fields.join(", ")}]${molecules.length ? `, molecules: [${molecules.join(", ")}]` : ""} } # rows with equal values stay on one side
       test: 0.1
       validation: 0.1
 tags:

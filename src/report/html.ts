@@ -1,5 +1,6 @@
 /** One HTML file that needs nothing else: no script, no network; for the screen and for A4. */
 
+import { leakHeadings, leakRows, qualityText } from "../study/audit-text.ts";
 import { headingOf } from "../study/methods.ts";
 import { escapeText, legend, lineChart, scatterChart } from "./charts.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
@@ -170,13 +171,26 @@ function dataSection(run: RunDocument): string {
   const losses = run.stages
     .flatMap((s) => s.tasks)
     .flatMap((t) => [
-      ...t.dropped.map((d) => `${t.task}: ${d.rows} rows dropped: ${d.reason}`),
+      ...(t.quality ?? []).map((q) => `${t.task}: ${qualityText(q)}`),
       ...t.trimmed.map((x) => `${t.task}: ${x.field} cut in ${x.prompts} prompts, ${x.tokens} tokens`),
     ]);
   const list = losses.length
     ? `<ul>${losses.map((l) => `<li>${escapeText(l)}</li>`).join("")}</ul>`
-    : "<p>No row was dropped and no prompt cut.</p>";
-  return `<section><h2>Data</h2><table><thead><tr><th>source</th><th class="left">file</th><th>train / validation / test</th><th>of them seen by the base</th><th>test rows shared with training</th></tr></thead><tbody>${rows.join("")}</tbody></table>${list}</section>`;
+    : "<p>No row is faulty or repeats another, and no prompt was cut.</p>";
+  return `<section><h2>Data</h2><table><thead><tr><th>source</th><th class="left">file</th><th>train / validation / test</th><th>of them seen by the base</th><th>test rows shared with training</th></tr></thead><tbody>${rows.join("")}</tbody></table>${list}${leakSection(run)}</section>`;
+}
+
+function leakSection(run: RunDocument): string {
+  const tasks = run.stages.flatMap((s) => s.tasks).filter((t) => t.leakage?.length);
+  if (tasks.length === 0) return "";
+  const head = ["task", ...leakHeadings].map((h) => `<th>${h}</th>`).join("");
+  const rows = tasks.flatMap((t) =>
+    leakRows(t.leakage).map(
+      (cells) =>
+        `<tr><th scope="row">${escapeText(t.task)}</th>${cells.map((c) => `<td>${escapeText(c)}</td>`).join("")}</tr>`,
+    ),
+  );
+  return `<h3>Held-out rows that training has too</h3><table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
 function reproduction(run: RunDocument): string {

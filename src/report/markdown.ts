@@ -1,4 +1,5 @@
 /** The report as Markdown: the same words and tables, without charts. */
+import { leakHeadings, leakRows, qualityText } from "../study/audit-text.ts";
 import { headingOf } from "../study/methods.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, TaskDocument } from "./document.ts";
@@ -35,15 +36,27 @@ function runBlocks(run: RunDocument, several: boolean): string[] {
     ...geometryBlocks(run.geometry),
     "## Data",
     table(
-      ["source", "files", "train", "validation", "test", "seen test rows"],
+      ["source", "files", "train", "validation", "test", "test rows seen by the base"],
       run.data.map((d) => [
         d.name,
         d.files.map((f) => f.path).join(", "),
         ...[d.rows.train, d.rows.validation, d.rows.test, d.seen.test].map(String),
       ]),
     ),
+    ...auditBlocks(run),
     "## To do it again",
     fenced(run.commands.join("\n")),
+  ];
+}
+
+function auditBlocks(run: RunDocument): string[] {
+  const tasks = run.stages.flatMap((s) => s.tasks);
+  const found = tasks.flatMap((t) => (t.quality ?? []).map((q) => `${t.task}: ${qualityText(q)}`));
+  const leaks = tasks.flatMap((t) => leakRows(t.leakage ?? []).map((cells) => [t.task, ...cells]));
+  return [
+    list(found),
+    leaks.length ? "### Held-out rows that training has too" : "",
+    leaks.length ? table(["task", ...leakHeadings], leaks) : "",
   ];
 }
 

@@ -38,6 +38,7 @@ export function withoutUnknown(task: PreparedTask, classes: readonly string[]): 
   const known = (row: TaskRow) => classes.includes(row.label as string);
   const unknown = [...task.rows.validation, ...task.rows.test].filter((row) => !known(row));
   if (unknown.length === 0) return task;
+  const rows = unknown.map((row) => row.rowNumber);
   const reason = `a ${task.targets[0]} that no training row has`;
   return {
     ...task,
@@ -46,7 +47,8 @@ export function withoutUnknown(task: PreparedTask, classes: readonly string[]): 
       validation: task.rows.validation.filter(known),
       test: task.rows.test.filter(known),
     },
-    dropped: [...task.dropped, { reason, rows: unknown.map((row) => row.rowNumber) }],
+    dropped: [...task.dropped, { reason, rows }],
+    findings: [...task.findings, { kind: "fault", what: reason, rows, handled: "dropped" }],
   };
 }
 

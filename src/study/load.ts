@@ -145,6 +145,13 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
       throw new TagllmError("study/invalid", problem, "Leave head.fit out.");
     }
   }
+  if (task.rows.conflicts === "mean" && !(answer?.kind === "function" && answer.answer === "number")) {
+    throw new TagllmError(
+      "study/invalid",
+      `${at}: rows.conflicts mean is for numbers, and this task has none as its answer.`,
+      "Use keep, first, drop or error.",
+    );
+  }
   if (!functionTag && task.target) {
     const problem = `${at} has the target ${quote(String(task.target))}, but its template has no function tag.`;
     throw new TagllmError(

@@ -1,5 +1,8 @@
 /** What a run found: the shape of report.json (docs/report.md) and its text form for the terminal. */
 import type { BaseFingerprint } from "../models/fingerprint.ts";
+import type { QualityReport } from "./audit.ts";
+import { leakLine } from "./audit-text.ts";
+import { type Leakage, wholeInput } from "./leakage.ts";
 import { headingOf, type MethodResult } from "./methods.ts";
 import type { Side } from "./sources.ts";
 
@@ -9,6 +12,10 @@ export interface TaskReport {
   readonly target: string | null;
   readonly rows: Record<Side, number>;
   readonly dropped: readonly { reason: string; rows: number }[];
+  /** What was found in the rows and what was done about it. */
+  readonly quality: readonly QualityReport[];
+  /** Held-out rows whose inputs training has too, by field, and last for all fields together. */
+  readonly leakage: readonly Leakage[];
   readonly trimmed: readonly { field: string; prompts: number; tokens: number }[];
   readonly methods: readonly MethodResult[];
 }
@@ -64,6 +71,8 @@ export function formatReport(report: Report): string {
       const { train, validation, test } = task.rows;
       const what = task.target ? `predicts ${task.target}` : "text of the domain";
       lines.push("", `${task.task}: ${what}; ${train} train, ${validation} validation, ${test} test rows`);
+      const whole = wholeInput(task.leakage ?? []); // which older files lack
+      if (whole) lines.push(`  ${leakLine(whole)}`);
       lines.push(...formatMethods(task.methods, report.seeds.length));
     }
   }

@@ -2,6 +2,7 @@
 import { cpus, platform, release } from "node:os";
 import { allFiles } from "../data/source.ts";
 import { version } from "../version.ts";
+import type { Audit, TaskAudit } from "./audit.ts";
 import { type MethodResult, type Metrics, methodResult } from "./methods.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
 import type { Report, StageReport, TaskReport } from "./report.ts";
@@ -19,11 +20,12 @@ export function makeReport(
   prepared: PreparedStudy,
   outcomes: ReadonlyMap<string, readonly SeedStage[]>,
   seconds: number,
+  audit: Audit,
 ): Report {
   const { loaded, base, sources, stages } = prepared;
   const { name } = loaded.study;
   const stageReports = stages.map((stage) =>
-    stageReport(stage, outcomes.get(stage.stage.name) as SeedStage[]),
+    stageReport(stage, outcomes.get(stage.stage.name) as SeedStage[], audit),
   );
   const data: Report["data"] = [...sources.values()].map((s) => ({
     name: s.name,
@@ -53,7 +55,7 @@ export function makeReport(
   };
 }
 
-function stageReport({ stage, tasks }: PreparedStage, runs: readonly SeedStage[]): StageReport {
+function stageReport({ stage, tasks }: PreparedStage, runs: readonly SeedStage[], audit: Audit): StageReport {
   const shape = (runs[0] as SeedStage).outcome.scores;
   return {
     stage: stage.name,
@@ -67,15 +69,19 @@ function stageReport({ stage, tasks }: PreparedStage, runs: readonly SeedStage[]
       bestValidationLoss: training.best.loss,
       seconds: training.seconds,
     })),
-    tasks: shape.map(({ task, target }, i) => ({
-      ...taskFacts(tasks.find((t) => t.name === task.name) as PreparedTask),
-      target,
-      methods: methodsOf(runs, i),
-    })),
+    tasks: shape.map(({ task, target }, i) => {
+      const own = tasks.find((t) => t.name === task.name) as PreparedTask;
+      return {
+        ...taskFacts(own),
+        ...(audit.get(own) as TaskAudit),
+        target,
+        methods: methodsOf(runs, i),
+      };
+    }),
   };
 }
 
-function taskFacts(task: PreparedTask): Omit<TaskReport, "target" | "methods"> {
+function taskFacts(task: PreparedTask): Omit<TaskReport, "target" | "methods" | keyof TaskAudit> {
   const { train, validation, test } = task.rows;
   const trims = new Map<string, { prompts: number; tokens: number }>();
   for (const row of [...train, ...validation, ...test]) {

@@ -10,6 +10,7 @@ import { allFiles } from "../data/source.ts";
 import { replaceFile } from "../replace-file.ts";
 import type { Continuation, TrainEvent, TrainState } from "../train/trainer.ts";
 import { version } from "../version.ts";
+import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { EventLog } from "./event-log.ts";
 import { type Embeddings, freezeTag, type LiveTag, readEmbeddings, restoreTags, startTags } from "./live.ts";
@@ -52,12 +53,14 @@ export interface RunOptions {
  * `seed-N/tags/*.safetensors`, `tags/*.safetensors` (of the seed that validated best), `predictions.jsonl`
  * (test rows) and `report.json`.
  * Called again for the same folder it goes on where it was stopped; a run that is done is only reported again.
- * @throws run/*, train/diverged, aborted and whatever reading and running throws
+ * @throws study/leaks, run/*, train/diverged, aborted and whatever reading and running throws
  */
 export async function runStudy(prepared: PreparedStudy, options: RunOptions): Promise<Report> {
+  const audit = await auditStudy(prepared);
+  refuseLeaks(prepared, audit);
   const folder = await RunFolder.open(options.out, prepared);
   try {
-    return await new Run(prepared, options, folder).work();
+    return await new Run(prepared, audit, options, folder).work();
   } finally {
     await folder.release();
   }
@@ -65,6 +68,7 @@ export async function runStudy(prepared: PreparedStudy, options: RunOptions): Pr
 
 class Run {
   private readonly prepared: PreparedStudy;
+  private readonly audit: Audit;
   private readonly options: RunOptions;
   private readonly folder: RunFolder;
   private readonly store: BlockStore;
@@ -74,8 +78,9 @@ class Run {
   private events = 0;
   private log: EventLog | null = null;
 
-  constructor(prepared: PreparedStudy, options: RunOptions, folder: RunFolder) {
+  constructor(prepared: PreparedStudy, audit: Audit, options: RunOptions, folder: RunFolder) {
     this.prepared = prepared;
+    this.audit = audit;
     this.options = options;
     this.folder = folder;
     this.store = new BlockStore(prepared.base);
@@ -218,7 +223,7 @@ class Run {
       ),
     );
     await folder.write(predictionsName, Buffer.concat(await Promise.all(predictions)));
-    const report = makeReport(prepared, outcomes, this.seconds);
+    const report = makeReport(prepared, outcomes, this.seconds, this.audit);
     await folder.write("report.json", `${JSON.stringify(report, null, 2)}\n`);
     return report;
   }

@@ -17,7 +17,15 @@ const split = z
     by: z
       .union([
         z.literal("row"),
-        z.strictObject({ group: z.array(z.string()).min(1) }),
+        z.strictObject({
+          group: z.array(z.string()).min(1),
+          molecules: z
+            .array(z.string())
+            .optional()
+            .describe(
+              "Fields of the group that hold SMILES: one molecule counts as equal however it is written",
+            ),
+        }),
         z.strictObject({ scaffold: z.string() }),
         z.strictObject({ time: z.string() }),
       ])
@@ -117,6 +125,31 @@ const functionTag = z.strictObject({
   from: z.string().optional().describe("A tag file to start from"),
 });
 
+const dropOrError = z.enum(["drop", "error"]).default("drop");
+
+const rowHandling = z
+  .strictObject({
+    empty: dropOrError.describe("Rows without a value in a field of the template"),
+    missing: dropOrError.describe("Rows without a target: empty, NA, N/A, null, None"),
+    notNumber: dropOrError.describe("Rows whose target is text where a number is wanted"),
+    notFinite: dropOrError.describe("Rows whose target is NaN or infinite"),
+    duplicates: z
+      .enum(["keep", "first", "drop", "error"])
+      .default("keep")
+      .describe("Rows with equal fields and equal targets; `first`: the first of each group stays"),
+    conflicts: z
+      .enum(["keep", "first", "mean", "drop", "error"])
+      .default("keep")
+      .describe(
+        "Rows with equal fields and targets that differ by more than rounding; `mean`: one row with the mean of the numbers",
+      ),
+  })
+  .describe(
+    "What happens to rows that are faulty or repeat others; whatever is done is counted in the report",
+  );
+
+export type RowHandling = z.infer<typeof rowHandling>;
+
 const task = z.strictObject({
   data: z.string().describe("Name of a source under `data`"),
   template: z
@@ -143,6 +176,7 @@ const task = z.strictObject({
     .min(1)
     .optional()
     .describe("Fields that hold SMILES: ridge on their Morgan fingerprints is a baseline"),
+  rows: rowHandling.prefault({}),
 });
 
 const stage = z.strictObject({
@@ -201,6 +235,10 @@ export const studySchema = z.strictObject({
   about: z.string().optional(),
   base: z.string().optional().describe("Checkpoint folder; default: polyglot-5m, which ships with tagllm"),
   seeds: z.array(z.number().int().min(0)).min(1).default([1]).describe("One run of all stages per seed"),
+  leaks: z
+    .enum(["warn", "error"])
+    .default("warn")
+    .describe("When inputs of test or validation rows are also in training: `error` refuses to train"),
   data: z.record(name, dataSource),
   tags: z.record(name, z.discriminatedUnion("kind", [domainTag, functionTag])),
   stages: z.array(stage).min(1),

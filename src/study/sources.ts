@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { placeOf, readRows, type SourceSpec, type Table } from "../data/source.ts";
-import { leaks, type Sides, scaffoldGroups, splitRows } from "../data/split.ts";
+import { leaks, moleculeGroups, type Sides, splitRows } from "../data/split.ts";
 import { TagllmError } from "../errors.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudySource } from "./schema.ts";
@@ -32,9 +32,7 @@ export async function readSources(
     const { split: splitSpec, ...source } = spec;
     const table = await readRows(inFolder(source, folder));
     const { by } = splitSpec;
-    const groups =
-      typeof by === "object" && "scaffold" in by ? await scaffoldGroups(table, by.scaffold) : undefined;
-    const sides = splitRows(table, splitSpec, splitSpec.seed, groups);
+    const sides = splitRows(table, splitSpec, splitSpec.seed, await moleculeGroups(table, splitSpec));
     const seenIn = (side: Side) =>
       sides[side].filter((i) => {
         const { path, row } = placeOf(table.files, table.rowNumbers[i] as number);

@@ -4,7 +4,7 @@
  * and for the probe.
  */
 import type { Query } from "../batch/layout.ts";
-import { parseNumber } from "../data/numbers.ts";
+import type { Dropped } from "../data/step.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate, type TagSpec } from "../prompts/bind.ts";
@@ -12,29 +12,16 @@ import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
+import { cleanRows, type Finding, type TaskRow } from "./clean.ts";
 import type { Study, StudyStage, StudyTask } from "./schema.ts";
 import { type Side, type Source, sideNames } from "./sources.ts";
+
+export type { TaskRow } from "./clean.ts";
 
 export type TaskKind = "domain" | "text" | "number" | "class";
 
 /** Answered by a head on the last hidden state. */
 export const hasHead = (kind: TaskKind): boolean => kind === "number" || kind === "class";
-
-export interface TaskRow {
-  readonly fields: Record<string, string>;
-  /** 0-based data row of the file. */
-  readonly rowNumber: number;
-  /** Targets as numbers, in their own unit; empty for other kinds. */
-  readonly numbers: readonly number[];
-  /** The class of the row; null for other kinds. */
-  readonly label: string | null;
-}
-
-export interface Dropped {
-  readonly reason: string;
-  /** 0-based data rows of the file. */
-  readonly rows: number[];
-}
 
 export interface PreparedTask {
   readonly name: string;
@@ -43,6 +30,8 @@ export interface PreparedTask {
   readonly source: Source;
   readonly rows: Record<Side, readonly TaskRow[]>;
   readonly dropped: readonly Dropped[];
+  /** All that was found in the rows, dropped or not. */
+  readonly findings: readonly Finding[];
   readonly targets: readonly string[];
   readonly functionTag: string | null;
   readonly isolate: boolean;
@@ -87,14 +76,14 @@ export function prepareTask(
     requireColumn(t, source, stage);
   const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
-  const { rows, dropped } = cleanRows(source, fields, targets, kind);
+  const name = `${stage.name}/${spec.data}`;
+  const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows });
   const task: PreparedTask = {
-    name: `${stage.name}/${spec.data}`,
+    name,
     kind,
     spec,
     source,
-    rows,
-    dropped: [...source.table.dropped, ...dropped],
+    ...cleaned,
     targets,
     functionTag,
     isolate,
@@ -158,41 +147,6 @@ function requireColumn(target: string, { name, table }: Source, stage: StudyStag
     `Stage ${quote(stage.name)}: the data ${quote(name)} has no column ${quote(target)}; it has ${table.columns.map(quote).join(", ")}.`,
     "Name it as the column is called, or rename it under columns.",
   );
-}
-
-/** Rows with every field filled, and every target a finite number or a label; the others are counted by reason. */
-function cleanRows(
-  { table, sides }: Source,
-  fields: readonly string[],
-  targets: readonly string[],
-  kind: TaskKind,
-): Pick<PreparedTask, "rows" | "dropped"> {
-  const numeric = kind === "number" ? targets : [];
-  const labelled = kind === "class" ? (targets[0] as string) : null;
-  const dropped = new Map<string, number[]>();
-  const drop = (reason: string, rowNumber: number) => {
-    dropped.set(reason, [...(dropped.get(reason) ?? []), rowNumber]);
-  };
-  const clean = (side: Side): TaskRow[] => {
-    const kept: TaskRow[] = [];
-    for (const i of sides[side]) {
-      const row = table.rows[i] as Record<string, string>;
-      const rowNumber = table.rowNumbers[i] as number;
-      const needed = labelled === null ? fields : [...fields, labelled];
-      const empty = needed.find((f) => (row[f] ?? "") === "");
-      const numbers = numeric.map((t) => parseNumber(row[t] ?? ""));
-      const bad = numbers.find((n) => n.fault !== null);
-      if (empty !== undefined) drop(`empty ${empty}`, rowNumber);
-      else if (bad) drop(`${numeric[numbers.indexOf(bad)]} is ${bad.fault}`, rowNumber);
-      else {
-        const label = labelled === null ? null : (row[labelled] as string);
-        kept.push({ fields: row, rowNumber, numbers: numbers.map((n) => n.value as number), label });
-      }
-    }
-    return kept;
-  };
-  const rows = Object.fromEntries(sideNames.map((side) => [side, clean(side)])) as Record<Side, TaskRow[]>;
-  return { rows, dropped: [...dropped].map(([reason, rowNumbers]) => ({ reason, rows: rowNumbers })) };
 }
 
 function requireRows({ name, rows, dropped, targets }: PreparedTask): void {

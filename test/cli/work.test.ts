@@ -67,7 +67,7 @@ test("inspect shows slots, spans, isolation, loss and read-out where they are", 
     /^size\/words, data row \d+\n\d+ positions; spans isolated; loss of the head on size = \d+\n/,
   );
   assert.match(text.stdout, /<Word>\s+from \d+\s+none\s+2 vectors; span \d+-\d+, isolated\n/);
-  assert.match(text.stdout, /<Size>\s+from 0\s+none\s+2 vectors; read-out at \d+\n$/);
+  assert.match(text.stdout, /<Size>\s+from 0\s+none\s+2 vectors; read-out at \d+\n\n/);
   assert.ok(!text.stdout.includes("\u001b"), "no colours where stdout is not a terminal");
   const unknown = await run(["inspect", file, "--stage", "siz"]);
   assert.match(unknown.stderr, /^error\[usage\]: The study has no stage "siz"\.\n {2}Did you mean "size"\?/);

@@ -16,23 +16,9 @@ test("everything else has a fault", () => {
   const bad = {
     empty: ["", "  ", "\t"],
     infinite: ["inf", "-Infinity", "1e999", "-1e400"],
-    "not a number": [
-      "NaN",
-      "nan",
-      "NA",
-      "-",
-      ".",
-      "1,5",
-      "1 000",
-      "0x10",
-      "1e",
-      "5 mg",
-      "--1",
-      "1_0",
-      "１",
-      "null",
-      ">5",
-    ],
+    NaN: ["NaN", "nan", "-nan"],
+    missing: ["NA", "n/a", "null", "None"],
+    "not a number": ["-", ".", "1,5", "1 000", "0x10", "1e", "5 mg", "--1", "1_0", "１", "nana", ">5"],
   };
   for (const [fault, texts] of Object.entries(bad)) {
     for (const text of texts) assert.deepEqual(parseNumber(text), { value: null, fault }, text);
@@ -52,6 +38,6 @@ test("targets: values and faults by row", async () => {
   const { values, indices, faults } = targets(table, "y");
   assert.deepEqual([...values], [1, -2]);
   assert.deepEqual([...indices], [0, 3]);
-  assert.deepEqual(faults, { empty: [1], "not a number": [2, 5], infinite: [4] });
+  assert.deepEqual(faults, { empty: [1], missing: [2], NaN: [5], "not a number": [], infinite: [4] });
   assert.throws(() => targets(table, "Y"), { code: "data/column" });
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Table } from "../../src/data/source.ts";
-import { leaks, type Sides, type SplitSpec, scaffoldGroups, splitRows } from "../../src/data/split.ts";
+import { leaks, moleculeGroups, type Sides, type SplitSpec, splitRows } from "../../src/data/split.ts";
 
 function tableOf(rows: Record<string, string>[], rowNumbers = rows.map((_, i) => i)): Table {
   return {
@@ -59,6 +59,7 @@ test("by group: no protein on two sides; all drugs leak", () => {
   assert.deepEqual(leaks(pairs, sides, ["protein", "drug"]), [
     { column: "protein", test: { shared: 0, of: 120 }, validation: { shared: 0, of: 60 } },
     { column: "drug", test: { shared: 120, of: 120 }, validation: { shared: 60, of: 60 } },
+    { column: "protein + drug", test: { shared: 0, of: 120 }, validation: { shared: 0, of: 60 } },
   ]);
 });
 
@@ -148,7 +149,7 @@ test("by scaffold: equal scaffolds stay together, molecules without rings with t
     ...cores.flatMap((core) => tails.map((tail) => ({ smiles: `${tail}${core}` }))),
     ...["CCO", "OCC", "CCCO", "CCCCO"].map((smiles) => ({ smiles })),
   ]);
-  const groups = await scaffoldGroups(table, "smiles");
+  const groups = (await moleculeGroups(table, { by: { scaffold: "smiles" } }))!;
   const spec: SplitSpec = { by: { scaffold: "smiles" }, test: 9, validation: 8 };
   const sides = splitRows(table, spec, 4, groups);
   assert.equal(new Set(Array.from({ length: 8 }, (_, i) => groups(i))).size, 1);
@@ -157,8 +158,11 @@ test("by scaffold: equal scaffolds stay together, molecules without rings with t
   const of = (side: Int32Array) => new Set(Array.from(side, groups));
   for (const key of of(sides.test)) assert.ok(!of(sides.train).has(key) && !of(sides.validation).has(key));
   assert.equal(sides.test.length, 9);
-  await assert.rejects(scaffoldGroups(tableOf([{ smiles: "MKV" }]), "smiles"), coded("data/split", '"MKV"'));
-  await assert.rejects(scaffoldGroups(table, "smile"), coded("data/column", "smile"));
+  await assert.rejects(
+    moleculeGroups(tableOf([{ smiles: "MKV" }]), { by: { scaffold: "smiles" } }),
+    coded("data/split", '"MKV"'),
+  );
+  await assert.rejects(moleculeGroups(table, { by: { scaffold: "smile" } }), coded("data/column", "smile"));
 });
 
 test("by time: the latest rows are test, those before them validation, equal times together", () => {

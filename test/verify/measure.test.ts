@@ -62,6 +62,8 @@ test("methods are compared by RMSE and the pooled spread of the seeds", () => {
     target: "pkd",
     rows: { train: 1, validation: 1, test: 1 },
     dropped: [],
+    quality: [],
+    leakage: [],
     trimmed: [],
     methods: [
       method("function tag", 0.7, 0.8, 0.9),

@@ -4,6 +4,7 @@ import type { PreparedStage, PreparedStudy } from "../../study/prepare.ts";
 import type { PreparedTask, TaskRow } from "../../study/tasks.ts";
 import { didYouMean, quote } from "../../suggest.ts";
 import { targetLabels, textLabels } from "../../train/labels.ts";
+import { viewAudit } from "../audit-view.ts";
 import type { Io } from "../io.ts";
 import { withStudy } from "../open-study.ts";
 import { type InspectedPrompt, promptJson, promptLines } from "../prompt-view.ts";
@@ -16,8 +17,9 @@ export interface InspectChoice {
 
 export function inspect(io: Io, file: string, choice: InspectChoice): Promise<Result> {
   return withStudy(file, {}, io, async (prepared) => {
-    io.progress.clear();
-    const shown = chosenStages(prepared, choice.stage).flatMap(({ stage, tasks }) =>
+    const stages = chosenStages(prepared, choice.stage);
+    const audit = await viewAudit(prepared, io, stages);
+    const shown = stages.flatMap(({ stage, tasks }) =>
       tasks.flatMap((task) =>
         task.rows.train
           .slice(0, choice.rows ?? 1)
@@ -42,7 +44,10 @@ export function inspect(io: Io, file: string, choice: InspectChoice): Promise<Re
       ),
       ...promptJson(inspected, tokenizer),
     }));
-    return { text: text.join("\n\n"), json: { study: prepared.loaded.study.name, prompts: json } };
+    return {
+      text: [...text, audit.lines.join("\n")].join("\n\n"),
+      json: { study: prepared.loaded.study.name, prompts: json, audit: audit.json },
+    };
   });
 }
 

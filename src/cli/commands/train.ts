@@ -5,6 +5,7 @@ import { writeReport } from "../../report/write.ts";
 import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
 import { formatReport } from "../../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../../study/run.ts";
+import { type AuditView, viewAudit } from "../audit-view.ts";
 import type { Io } from "../io.ts";
 import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
@@ -23,7 +24,8 @@ export function train(io: Io, file: string, choice: TrainChoice): Promise<Result
   const signal = io.signal();
   return withStudy(file, choice, io, async (prepared) => {
     const out = choice.out ?? join("runs", prepared.loaded.study.name);
-    if (choice.dryRun) return planResult(prepared, out);
+    const audit = await viewAudit(prepared, io);
+    if (choice.dryRun) return planResult(prepared, out, audit);
     const reuse = choice.reuse === false ? "none" : "auto";
     const { checkpoint: checkpointSeconds } = choice;
     return runPrepared(io, prepared, {
@@ -66,7 +68,7 @@ function interrupted(out: string, done: readonly string[], cause: unknown): Tagl
   return new TagllmError("aborted", problem, "The same command goes on from here.", { cause });
 }
 
-function planResult(prepared: PreparedStudy, out: string): Result {
+function planResult(prepared: PreparedStudy, out: string, audit: AuditView): Result {
   const { study } = prepared.loaded;
   const plan = planStudy(prepared);
   const { base } = prepared;
@@ -75,9 +77,21 @@ function planResult(prepared: PreparedStudy, out: string): Result {
     "",
     planTable(plan),
     "",
+    ...audit.lines,
+    "",
     "Nothing was run.",
   ].join("\n");
-  return { text, json: { study: study.name, base: base.fingerprint, seeds: study.seeds, out, stages: plan } };
+  return {
+    text,
+    json: {
+      study: study.name,
+      base: base.fingerprint,
+      seeds: study.seeds,
+      out,
+      stages: plan,
+      audit: audit.json,
+    },
+  };
 }
 
 function planTable(plan: readonly StagePlan[]): string {

@@ -1,0 +1,123 @@
+/** Going on from stored tags: nothing is lost on the way in, and enrichment moves a domain tag and nothing else does. */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Base } from "../../src/models/base.ts";
+import { defaultBase } from "../../src/models/default-base.ts";
+import { loadStudy } from "../../src/study/load.ts";
+import { prepareStudy } from "../../src/study/prepare.ts";
+import { runStudy, type StudyEvent } from "../../src/study/run.ts";
+import { openTags, requireTag } from "../../src/tags/library.ts";
+import { type Tag, tagDigest } from "../../src/tags/tag.ts";
+
+let base: Base;
+let folder: string;
+before(async () => {
+  base = await Base.load(defaultBase);
+  folder = await mkdtemp(join(tmpdir(), "tagllm-warm-"));
+  const rows = Array.from({ length: 90 }, (_, i) => {
+    const text = Array.from({ length: 4 + (i % 7) }, (_, k) => "CNO"[(i * (k + 3) + ((i * i) % 5)) % 3]).join(
+      "",
+    );
+    return `${text},${[...text].filter((c) => c === "O").length}`;
+  });
+  await writeFile(join(folder, "molecules.csv"), `smiles,oxygens\n${rows.join("\n")}\n`);
+});
+after(async () => {
+  await base.close();
+  await rm(folder, { recursive: true });
+});
+
+interface Ran {
+  readonly tags: ReadonlyMap<string, Tag>;
+  /** Validation losses in order, by stage. */
+  readonly losses: Readonly<Record<string, { loss: number; best: boolean }[]>>;
+}
+
+/** Runs a study as the run folder `name`. */
+async function run(name: string, study: string): Promise<Ran> {
+  await writeFile(join(folder, `${name}.yaml`), study);
+  const losses: Record<string, { loss: number; best: boolean }[]> = {};
+  const onEvent = (e: StudyEvent) => {
+    if (e.kind !== "validation") return;
+    losses[e.stage] ??= [];
+    losses[e.stage]!.push({ loss: e.loss, best: e.best });
+  };
+  const out = join(folder, "runs", name);
+  await runStudy(await prepareStudy(await loadStudy(join(folder, `${name}.yaml`)), base), { out, onEvent });
+  return { tags: await openTags(join(out, "tags")), losses };
+}
+
+const bestOf = (losses: { loss: number; best: boolean }[]) => losses.filter(({ best }) => best).at(-1)!.loss;
+
+const data = "data: { molecules: { file: molecules.csv, split: { test: 15, validation: 15 } } }";
+const first = `name: first
+${data}
+tags:
+  SMILES: { kind: domain, length: 3 }
+  Oxygens: { kind: function, answer: number, length: 2, init: { noise: 0.3 } }
+stages:
+  - { name: domain, train: [SMILES], steps: 6, batch: 4, tasks: [{ data: molecules, template: "<SMILES> {smiles}" }] }
+  - name: oxygens
+    train: [Oxygens]
+    steps: 6
+    batch: 8
+    tasks: [{ data: molecules, template: "<SMILES> {smiles} <Oxygens>", target: oxygens }]
+`;
+/** The study of docs/studies.md, at a tenth of its size. */
+async function documented(): Promise<string> {
+  const page = await readFile(fileURLToPath(new URL("../../docs/studies.md", import.meta.url)), "utf8");
+  const study = /```yaml\n(name: enriched\n[\s\S]*?)```/.exec(page)![1]!;
+  return study
+    .replaceAll(/length: \d+/g, "length: 3")
+    .replaceAll(/steps: \d+/g, "steps: 6")
+    .replace(/\n {2}molecules: .*\n/, `\n  ${data.slice(8, -2)}\n`);
+}
+
+let from: Promise<Ran> | null = null;
+const stored = (): Promise<Ran> => {
+  from ??= run("first", first);
+  return from;
+};
+
+test("the first validation of a domain tag that goes on is the loss it was stored with, to the bit", async () => {
+  const { tags, losses } = await stored();
+  const study = first
+    .replace("name: first", "name: again")
+    .replace("length: 3 }", "length: 3, from: runs/first/tags/SMILES.safetensors }")
+    .replace("steps: 6", "steps: 2")
+    .replace(/\n {2}Oxygens:.*/, "")
+    .replace(/\n {2}- name: oxygens[\s\S]*/, "\n");
+  const again = await run("again", study);
+  assert.equal(again.losses.domain![0]!.loss, bestOf(losses.domain!));
+  assert.notEqual(again.losses.domain![0]!.loss, losses.domain![0]!.loss);
+  assert.deepEqual(requireTag(tags, "SMILES").base, base.fingerprint);
+});
+
+test("a function tag goes on from its file: the same first loss, and no step leaves its vectors as they were", async () => {
+  const { tags, losses } = await stored();
+  const study = first
+    .replace("name: first", "name: kept")
+    .replace("length: 3 }", "length: 3, from: runs/first/tags/SMILES.safetensors }")
+    .replace("init: { noise: 0.3 }", "from: runs/first/tags/Oxygens.safetensors")
+    .replace(/\n {2}- \{ name: domain.*/, "")
+    .replace("steps: 6", "steps: 0");
+  const kept = await run("kept", study);
+  assert.equal(kept.losses.oxygens![0]!.loss, bestOf(losses.oxygens!));
+  const [before, after] = [tags, kept.tags].map((t) => requireTag(t, "Oxygens"));
+  assert.deepEqual(after!.vectors, before!.vectors);
+  assert.deepEqual(after!.scaling, before!.scaling);
+  assert.deepEqual(after!.usesTags, before!.usesTags);
+});
+
+test("the documented study: a warm domain tag, enriched beside a function tag, which is bound to what it became", async () => {
+  const { tags } = await stored();
+  const { tags: enriched, losses } = await run("enriched", await documented());
+  const [before, after] = [tags, enriched].map((t) => requireTag(t, "SMILES"));
+  assert.notDeepEqual(after!.vectors, before!.vectors);
+  assert.ok(losses.oxygens!.length > 1);
+  assert.deepEqual(requireTag(enriched, "Oxygens").usesTags, [{ name: "SMILES", sha256: tagDigest(after!) }]);
+});

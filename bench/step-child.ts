@@ -5,91 +5,15 @@
  *     node --import tsx bench/step-child.ts '{"config": ..., "rows": 8, ...}'
  */
 import { createInterface } from "node:readline";
-import type { Query } from "../src/batch/layout.ts";
-import { type Label, Runner } from "../src/batch/runner.ts";
-import { Engine, type Program } from "../src/engine/engine.ts";
-import type { Architecture } from "../src/models/architecture.ts";
-import type { Base } from "../src/models/base.ts";
-import { readArchitecture } from "../src/models/families.ts";
-import { buildProgram, type ProgramSpec } from "../src/models/program.ts";
+import { Engine } from "../src/engine/engine.ts";
+import { prepareStep } from "./random-base.ts";
 import type { StepShape } from "./step-shape.ts";
 
 const WARMUP = 2;
-const TAG = "Tag";
-const SPREAD = 0.02;
 
 const shape = JSON.parse(process.argv[2] as string) as StepShape;
-const architecture = readArchitecture(shape.config);
-const random = xorshift(1);
-
-/** Uniform numbers with the standard deviation `SPREAD`; 135 million of them in a second. */
-function randomFloats(count: number): Float32Array {
-  const out = new Float32Array(count);
-  const width = SPREAD * Math.sqrt(12);
-  for (let i = 0; i < count; i++) out[i] = (random() - 0.5) * width;
-  return out;
-}
-
-/** Numbers of [0, 1). */
-function xorshift(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) / 2 ** 32;
-  };
-}
-
-async function uploadWeights(engine: Engine, { tensors }: Architecture): Promise<void> {
-  for (const [name, size] of tensors) {
-    const count = size.reduce((n, d) => n * d, 1);
-    const norm = size.length === 1;
-    await engine.upload(name, size, norm ? new Float32Array(count).fill(1) : randomFloats(count));
-  }
-}
-
-/** A base without files, as far as a Runner looks at one. */
-function baseOf(engine: Engine): Base {
-  const programs = new Map<string, Promise<Program>>();
-  const program = (spec: ProgramSpec): Promise<Program> => {
-    const key = JSON.stringify(spec);
-    const made = programs.get(key) ?? engine.compile(buildProgram(architecture, spec));
-    programs.set(key, made);
-    return made;
-  };
-  return { architecture, engine, program } as unknown as Base;
-}
-
-function makeRow(): { query: Query; labels: Label[] } {
-  const ids = Int32Array.from({ length: shape.length }, () => Math.floor(random() * architecture.vocabSize));
-  ids.fill(-1, shape.tagStart, shape.tagStart + shape.tagVectors);
-  const slots = [{ tag: TAG, position: shape.tagStart }];
-  const prompt = { ids, slots, spans: [], pieces: [], readout: null, target: null, trimmed: [] };
-  const from = shape.length - shape.labelled;
-  const labels = Array.from(ids.subarray(from), (id, i) => ({ position: from + i, id }));
-  return { query: { prompt, isolate: false, cut: 0 }, labels };
-}
-
 const engine = await Engine.start({ threads: shape.threads });
-await uploadWeights(engine, architecture);
-const vectors = randomFloats(shape.tagVectors * architecture.hiddenSize);
-const runner = new Runner(baseOf(engine), () => vectors, { reuse: "none", tokens: shape.tokensPerRun });
-const rows = Array.from({ length: shape.rows }, makeRow);
-const weights = new Float32Array(shape.rows).fill(1 / (shape.rows * shape.labelled));
-
-/** The sum of the runs' weighted losses and gradients is the batch's mean loss and its gradient. */
-async function step(): Promise<{ seconds: number; loss: number }> {
-  const began = performance.now();
-  const { loss, gradients } = await runner.textStep(
-    rows.map((r) => r.query),
-    rows.map((r) => r.labels),
-    weights,
-  );
-  const seconds = (performance.now() - began) / 1000;
-  if (!gradients.get(TAG)?.some((g) => g !== 0)) throw new Error("the tag has no gradient");
-  return { seconds, loss };
-}
+const step = await prepareStep(engine, shape);
 
 const say = (value: string | object) =>
   process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);

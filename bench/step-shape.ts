@@ -1,5 +1,6 @@
 /** The step that is measured: its model, its batch, and how many operations its matrix products are. */
 import type { Graph } from "../src/graph/graph.ts";
+import { lower } from "../src/graph/lower.ts";
 import { readArchitecture } from "../src/models/families.ts";
 import { buildProgram } from "../src/models/program.ts";
 
@@ -60,7 +61,7 @@ export function stepFlops({ config, rows, length, labelled, tagVectors }: StepSh
 /** 2MNK of every product that the graph's outputs need. */
 function matrixFlops(graph: Graph): number {
   let flops = 0;
-  for (const { op, inputs, outputs, attributes } of graph.live()) {
+  for (const { op, inputs, outputs, attributes } of lower(graph, "cpu").live()) {
     if (!["Gemm", "MatMul", "FusedMatMul"].includes(op)) continue;
     const shape = inputs[0]?.shape as readonly number[];
     const inner = shape.at(attributes.transA ? -2 : -1) as number;

@@ -6,6 +6,7 @@
  * the loss: with a frozen model no weight gradient is ever emitted.
  */
 import { TagllmError } from "../errors.ts";
+import { probabilities, silu } from "./composites.ts";
 import { elementCount, type Graph, type Node, type Value } from "./graph.ts";
 import { attributeList, normalizeAxis } from "./operators.ts";
 
@@ -181,6 +182,36 @@ export const gradients: Record<string, Rule> = {
       () => g.one("Gather", [only(grads), g.one("Reshape", [index], { shape: [index.shape[0] as number] })]),
     ];
   },
+  /** With z = silu(gate) * up and s = sigmoid(gate): dz/dgate = z + s * (up - z), dz/dup = silu(gate). */
+  SwiGLU: (g, n, grads) => {
+    const [gate, up] = [input(n, 0), input(n, 1)];
+    const { sigmoid, silu: gated } = silu(g, gate);
+    return [
+      () => {
+        const rest = g.one("Mul", [sigmoid, g.one("Sub", [up, output(n)])]);
+        return unbroadcast(g, g.one("Mul", [only(grads), g.one("Add", [output(n), rest])]), gate.shape);
+      },
+      () => unbroadcast(g, g.one("Mul", [only(grads), gated]), up.shape),
+    ];
+  },
+  /**
+   * With p = softmax(scores) and y = p v: dscores = p * (dp - sum(dp * p)), and the sum over keys is that of
+   * dy * y over channels, which are fewer.
+   */
+  Attend: (g, n, grads) => {
+    const [scores, ...values] = n.inputs as [Value, ...Value[]];
+    const dy = only(grads);
+    const { whole, parts } = probabilities(g, scores, values);
+    return [
+      () => {
+        const each = values.map((v) => g.one("FusedMatMul", [dy, v], { transB: 1 }));
+        const sent = each.length === 1 ? (each[0] as Value) : g.one("Concat", each, { axis: -1 });
+        const total = g.one("ReduceSum", [g.one("Mul", [dy, output(n)])], { axes: [-1] });
+        return g.one("Mul", [whole, g.one("Sub", [sent, total])]);
+      },
+      ...parts.map((p) => () => g.one("FusedMatMul", [p, dy], { transA: 1 })),
+    ];
+  },
   Gemm: productRule("Gemm"),
   FusedMatMul: productRule("FusedMatMul"),
   MatMul: productRule("FusedMatMul"),
@@ -291,7 +322,7 @@ export function differentiate(g: Graph, loss: Value, wrt: readonly Value[], seed
   const settled = (value: Value): Value | null => {
     const parts = pending.get(value);
     if (!parts) return null;
-    if (parts.length > 1) pending.set(value, [g.one("Sum", parts)]);
+    if (parts.length > 1) pending.set(value, [parts.reduce((a, b) => g.one("Add", [a, b]))]);
     return (pending.get(value) as Value[])[0] as Value;
   };
   for (const node of [...path].reverse()) {

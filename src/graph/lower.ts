@@ -1,7 +1,8 @@
 /**
- * Rewrites operators that a device has no kernel for into ones it has. Runs after differentiation, so rules
+ * Rewrites operators that no runtime or this device has no kernel for into ones it has. Runs after differentiation, so rules
  * and models speak of one set of operators whatever the device.
  */
+import { composites } from "./composites.ts";
 import { Graph, type Node, type Value } from "./graph.ts";
 import { attributeNumber } from "./operators.ts";
 
@@ -52,8 +53,10 @@ const webgpu: Record<string, Lowering> = {
 const lowerings: Record<Device, Record<string, Lowering>> = { cpu: {}, webgpu };
 
 /** An equal graph for `device`; the graph itself where nothing needs to change. */
-export function lower(graph: Graph, device: Device): Graph {
-  const table = lowerings[device];
+export const lower = (graph: Graph, device: Device): Graph =>
+  rewrite(rewrite(graph, composites), lowerings[device]);
+
+function rewrite(graph: Graph, table: Record<string, Lowering>): Graph {
   if (!graph.nodes.some((n) => table[n.op])) return graph;
   const lowered = new Graph();
   const mapped = new Map<Value, Value>();

@@ -217,15 +217,8 @@ export function attend(
     g.one("Reshape", [all], { shape: [batch, kvHeads, group, length, total] }),
     bias,
   ]);
-  const probabilities = g.one("Reshape", [g.one("Softmax", [biased])], {
-    shape: [batch, kvHeads, group * length, total],
-  });
-  const blocks =
-    keys.length === 1
-      ? [probabilities]
-      : g.apply("Split", [probabilities], { axis: -1, sizes: keys.map((block) => block.shape[2] as number) });
-  const mixed = blocks.map((p, i) => g.one("FusedMatMul", [p, values[i] as Value]));
-  const context = mixed.length === 1 ? (mixed[0] as Value) : g.one("Sum", mixed);
+  const scored = g.one("Reshape", [biased], { shape: [batch, kvHeads, group * length, total] });
+  const context = g.one("Attend", [scored, ...values]);
   const heady = g.one("Reshape", [context], { shape: [batch, heads, length, headDim] });
   const rows = g.one("Transpose", [heady], { perm: [0, 2, 1, 3] });
   return { context: g.one("Reshape", [rows], { shape: [batch * length, heads * headDim] }), key, value };

@@ -102,8 +102,7 @@ export function llama(config: ConfigReader): Architecture {
         x = g.one("Add", [queries.rows(x), linear(g, context, at("self_attn.o_proj"))]);
         const inside = norm(g, x, at("post_attention_layernorm"));
         const gate = linear(g, inside, at("mlp.gate_proj"));
-        const silu = g.one("Mul", [gate, g.one("Sigmoid", [gate])]);
-        const product = g.one("Mul", [silu, linear(g, inside, at("mlp.up_proj"))]);
+        const product = g.one("SwiGLU", [gate, linear(g, inside, at("mlp.up_proj"))]);
         x = g.one("Add", [x, linear(g, product, at("mlp.down_proj"))]);
         residuals.push(x);
       }

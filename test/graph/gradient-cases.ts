@@ -160,6 +160,14 @@ function rotary(r: Random): Case {
   return apply("RotaryEmbedding", inputs, { ...partial, ...(r.chance(0.3) && { interleaved: 1 }) });
 }
 
+/** One to three blocks of values. */
+function attend(r: Random): Case {
+  const [lead, m, d] = [r.shape(1, 2), r.int(1, 4), r.int(1, 4)];
+  const blocks = Array.from({ length: r.int(1, 3) }, () => r.int(1, 3));
+  const scores = [...lead, m, blocks.reduce((n, size) => n + size, 0)];
+  return apply("Attend", [f32(scores), ...blocks.map((size) => f32([...lead, size, d]))]);
+}
+
 const elementwise =
   (op: string): MakeCase =>
   (r) =>
@@ -195,6 +203,12 @@ export const gradientCases: Record<string, MakeCase> = {
   Sigmoid: unary("Sigmoid", -3, 3),
   Tanh: unary("Tanh", -2, 2),
   Gelu: (r, use) => apply("Gelu", [between(r, -3, 3, r.shape(0, 4))], use & 1 ? { approximate: "tanh" } : {}),
+  SwiGLU: (r) =>
+    apply(
+      "SwiGLU",
+      pair(r).map((shape) => between(r, -3, 3, shape)),
+    ),
+  Attend: attend,
   Softmax: rowwise("Softmax"),
   LogSoftmax: rowwise("LogSoftmax"),
   ReduceSum: reduction("ReduceSum"),

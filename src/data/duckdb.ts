@@ -86,5 +86,6 @@ export const identifier = (name: string): string => `"${name.replaceAll('"', '""
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const [first = ""] = text.split(/\n\s*\n|\nLINE /);
-  return first.replace(/\s+/g, " ").trim().replace(/\.$/, "");
+  const plain = first.replace(/\s+/g, " ").trim();
+  return plain.replace(/^(\w+ )+Error: /, "").replace(/\.$/, "");
 }

@@ -100,7 +100,7 @@ async function* gunzip(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 }
 
 /** Bytes -> text, piece by piece: a character that two pieces share waits for its end. */
-class Utf8Text {
+export class Utf8Text {
   readonly #path: string;
   #carried = Buffer.alloc(0);
   #offset = 0;

@@ -79,7 +79,9 @@ async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw cause instanceof TagllmError ? cause : damaged(path, reasonOf(cause).replaceAll(path, "it"), cause);
+    throw cause instanceof TagllmError
+      ? cause
+      : damaged(path, reasonOf(cause).replace(` '${path}'`, ""), cause);
   }
 }
 

@@ -42,6 +42,8 @@ export interface PredictOptions {
   readonly answerTokens?: number;
   /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
   readonly keepFailed?: boolean;
+  /** How messages count the first row; default 1. */
+  readonly firstRow?: number;
   /**
    * Zero-shot composition: a prompt of your own instead of the tag's template, with the function tag at its end
    * and any domain tags, also those that it was never trained beside. No test has measured the tag in this prompt,
@@ -80,7 +82,7 @@ export async function predict(
     fields: Object.keys(rows[0] as Record<string, string>),
     ...(tag.outputs[0] !== undefined && { target: tag.outputs[0] }),
   });
-  const compiled = rows.map((row, i) => compileRow(bound, row, i, tag, base));
+  const compiled = rows.map((row, i) => compileRow(bound, row, i + (options.firstRow ?? 1), tag, base));
   const failed = compiled.find((c) => c instanceof TagllmError);
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
@@ -135,7 +137,7 @@ function requireTemplate(tag: Tag): string {
 function compileRow(
   bound: BoundTemplate,
   row: Record<string, string>,
-  i: number,
+  number: number,
   tag: Tag,
   base: Base,
 ): Prompt | TagllmError {
@@ -149,7 +151,7 @@ function compileRow(
     });
   } catch (e) {
     if (!(e instanceof TagllmError)) throw e;
-    return new TagllmError(e.code, `Row ${i + 1}: ${e.problem}`, e.cure, { cause: e });
+    return new TagllmError(e.code, `Row ${number}: ${e.problem}`, e.cure, { cause: e });
   }
 }
 

@@ -10,7 +10,7 @@ import { duration, Progress, Rate } from "../../src/cli/progress.ts";
 import { ranges, visible } from "../../src/cli/prompt-view.ts";
 import { exitCodeOf, failureOf, failureText, UsageError } from "../../src/cli/result.ts";
 import { bytes, grouped, properties, table } from "../../src/cli/table.ts";
-import { fileSink, tableFormat, tableLine } from "../../src/cli/table-writer.ts";
+import { fileSink, tableFormat } from "../../src/cli/table-writer.ts";
 import { readRows } from "../../src/data/source.ts";
 import { TagllmError } from "../../src/errors.ts";
 
@@ -98,7 +98,7 @@ test("tables align by characters", () => {
   );
 });
 
-for (const format of ["csv", "tsv", "jsonl"] as const)
+for (const format of ["csv", "tsv", "jsonl", "parquet"] as const)
   test(`${format} that is written is read back as it was`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "tagllm-table-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -112,16 +112,18 @@ for (const format of ["csv", "tsv", "jsonl"] as const)
           maxLength: 8,
         }),
         async (rows) => {
-          const columns = ["a", "b, c"];
           const sink = await fileSink(file);
-          if (format !== "jsonl") await sink.write(tableLine(format, columns, columns));
-          for (const row of rows) await sink.write(tableLine(format, [row.a, row["b, c"]], columns));
+          await sink.begin([
+            { name: "a", type: "text" },
+            { name: "b, c", type: "text" },
+          ]);
+          for (const row of rows) await sink.write([[row.a, row["b, c"]]]);
           assert.equal(await sink.finish(), null);
           assert.deepEqual(readdirSync(folder), [`t.${format}`]);
           assert.deepEqual((await readRows({ file })).rows, rows);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: format === "parquet" ? 5 : 60 },
     );
   });
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { readRows } from "../../src/data/source.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
@@ -126,7 +127,20 @@ test("train, tags and predict agree with the library", async (t) => {
     written,
     rows.map((row, i) => ({ ...row, predicted_size: String(expected[i]), error: "" })),
   );
-  const again = await run(["predict", "--tag", "Size", "--tags", library, "--data", file]);
+  const packed = join(folder, "predicted.parquet");
+  const gz = join(folder, "words.csv.gz");
+  writeFileSync(gz, gzipSync(readFileSync(join(folder, "words.csv"))));
+  const intoParquet = await run([...table.slice(0, -1), gz, "--out", packed]);
+  assert.equal(intoParquet.code, 0, intoParquet.stderr);
+  const numbers = await readRows({
+    file: packed,
+    select: { word: "word", size: "size", close: `round(predicted_size::DOUBLE, 4)`, error: "error" },
+  });
+  assert.deepEqual(
+    numbers.rows.map((row) => [row.word, row.size, Number(row.close), row.error]),
+    rows.map((row, i) => [row.word, row.size, Math.round((expected[i] as number) * 1e4) / 1e4, ""]),
+  );
+  const again = await run(["predict", "--tag", "Size", "--tags", library, "--data", packed]);
   assert.match(again.stderr, /^error\[data\/duplicate-column\]: .* already has a column "predicted_size"/);
 
   const one = await run([

@@ -71,8 +71,10 @@ export async function proposed(
     `--target ${target ?? guess.target ?? "COLUMN"}`,
   ];
   const missing = [...(input?.length ? [] : ["--input"]), ...(target === undefined ? ["--target"] : [])];
+  const none = target === undefined && guess.target === null;
+  const hint = none ? "\nNone of its columns holds numbers to predict; a target may also be classes.\n" : "";
   return new UsageError(
-    `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not given. ${file} has:\n\n${columnTable(columns)}\n`,
+    `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not given. ${file} has:\n\n${columnTable(columns)}\n${hint}`,
     `Perhaps: ${words.join(" ")} (TAG is a name of your choice for what the column holds, such as SMILES).`,
   );
 }

@@ -1,7 +1,8 @@
 /** `tagllm predict`: rows in, what a function tag says about them out, in the order of the rows. */
 import { dirname } from "node:path";
-import { createInterface } from "node:readline";
-import { readRows } from "../../data/source.ts";
+import type { Cell, WrittenColumn } from "../../data/parquet-writer.ts";
+import { streamPipe } from "../../data/pipe.ts";
+import { type RowBatch, streamRows } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { type Prediction, predict } from "../../study/predict.ts";
@@ -13,7 +14,7 @@ import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
 import { type Result, UsageError } from "../result.ts";
 import { grouped, properties } from "../table.ts";
-import { type Cell, fileSink, type TableFormat, tableFormat, tableLine, textSink } from "../table-writer.ts";
+import { fileSink, tableFormat, textSink } from "../table-writer.ts";
 
 export interface PredictChoice extends EngineChoice {
   tag?: string;
@@ -28,8 +29,10 @@ export interface PredictChoice extends EngineChoice {
 
 type Row = Record<string, string>;
 
-/** Rows that are predicted together. */
-const chunkRows = 1000;
+/** Rows that are read and predicted together; no more are in memory. */
+const batchRows = 1000;
+/** Rows without a prediction that are told by number. */
+const namedFailures = 5;
 
 export async function predictRows(io: Io, choice: PredictChoice): Promise<Result> {
   const { field, data, out } = choice;
@@ -40,13 +43,14 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
     throw new UsageError("--out is for tables.", "Use it with --data FILE.");
   }
   const signal = io.signal();
-  const format = out === undefined ? "csv" : tableFormat(out);
+  if (out !== undefined) tableFormat(out);
   const { tag, tags } = await openTagsFor(choice.tag!, choice.tags);
   return withBase(choice.base ?? defaultBase, choice, async (base) => {
-    const ask = (rows: Row[], keepFailed: boolean) =>
-      predict(base, tags, tag.name, rows, { signal, keepFailed });
-    if (field) return one(tag, (await ask([field], false))[0] as Prediction, io);
-    return many(io, choice, tag, format, (rows) => ask(rows, choice.strict !== true));
+    if (field)
+      return one(tag, (await predict(base, tags, tag.name, [field], { signal }))[0] as Prediction, io);
+    return many(io, choice, tag, (rows, firstRow) =>
+      predict(base, tags, tag.name, rows, { signal, firstRow, keepFailed: choice.strict !== true }),
+    );
   });
 }
 
@@ -71,47 +75,43 @@ async function many(
   io: Io,
   { data, out, json }: PredictChoice,
   tag: Tag,
-  format: TableFormat,
-  ask: (rows: Row[]) => Promise<Prediction[]>,
+  ask: (rows: Row[], firstRow: number) => Promise<Prediction[]>,
 ): Promise<Result> {
-  const sink = out === undefined ? textSink() : await fileSink(out);
+  const sink = out === undefined ? textSink("csv") : await fileSink(out);
   const all: object[] = [];
-  const failed: number[] = [];
-  let [rows, trimmed] = [0, 0];
-  let columns: readonly string[] | null = null;
+  const failures: number[] = [];
+  let [rows, failed, trimmed] = [0, 0, 0];
   try {
-    for await (const chunk of chunks(data as string)) {
-      const predictions = await ask(chunk);
-      if (columns === null) {
-        columns = [
-          ...Object.keys(chunk[0] as Row),
-          ...predictedColumns(tag, chunk[0] as Row, data as string),
-        ];
-        if (format !== "jsonl") await sink.write(tableLine(format, columns, columns));
-      }
-      const own = columns;
-      const lines = predictions.map((p, i) => {
-        if (p.error) failed.push(rows + i + 1);
-        return tableLine(format, [...Object.values(chunk[i] as Row), ...cells(tag, p)], own);
-      });
-      await sink.write(lines.join(""));
+    for await (const batch of batchesOf(data as string)) {
+      const predictions = await ask(batch.rows, rows + 1);
+      if (rows === 0) await sink.begin(columnsOf(tag, batch, data as string));
+      const lines = predictions.map((p, i) => [
+        ...batch.columns.map((name) => (batch.rows[i] as Row)[name] as string),
+        ...cells(tag, p),
+      ]);
+      await sink.write(lines);
       if (json && out === undefined) all.push(...predictions.map(jsonOf));
-      rows += chunk.length;
+      predictions.forEach((p, i) => {
+        if (!p.error) return;
+        failed++;
+        if (failures.length < namedFailures) failures.push(rows + i + 1);
+      });
+      rows += batch.rows.length;
       trimmed += predictions.filter((p) => p.trimmed.length > 0).length;
       io.progress.update(`${grouped(rows)} rows predicted with ${tag.name} ...`);
     }
     const text = await sink.finish();
     io.progress.clear();
     if (trimmed > 0) io.progress.note(`${trimmed} of ${rows} rows were cut to fit the base.`);
-    if (failed.length > 0) {
-      const some = `${failed.slice(0, 5).join(", ")}${failed.length > 5 ? ", ..." : ""}`;
+    if (failed > 0) {
+      const some = `${failures.join(", ")}${failed > failures.length ? ", ..." : ""}`;
       io.progress.note(
-        `${failed.length} of ${rows} rows have no prediction (rows ${some}); their column error says why.`,
+        `${failed} of ${rows} rows have no prediction (rows ${some}); their column error says why.`,
       );
     }
-    const ok = failed.length < rows;
+    const ok = failed < rows;
     if (text !== null) return { text, json: { tag: tag.name, predictions: all }, ok };
-    const counts = { tag: tag.name, rows, failed: failed.length, trimmed, out };
+    const counts = { tag: tag.name, rows, failed, trimmed, out };
     return { text: `${rows} rows with predictions: ${out}`, json: counts, ok };
   } catch (error) {
     await sink.abandon();
@@ -119,63 +119,28 @@ async function many(
   }
 }
 
-async function* chunks(data: string): AsyncGenerator<Row[]> {
-  if (data === "-") {
-    yield* pipedChunks();
-    return;
-  }
-  const { rows } = await readRows({ file: data });
-  for (let at = 0; at < rows.length; at += chunkRows) yield rows.slice(at, at + chunkRows);
-}
+const batchesOf = (data: string): AsyncGenerator<RowBatch, unknown> =>
+  data === "-"
+    ? streamPipe(process.stdin, "stdin", { batch: batchRows })
+    : streamRows({ file: data }, { batch: batchRows });
 
-/** JSON lines from stdin, as soon as there are enough or no more. */
-async function* pipedChunks(): AsyncGenerator<Row[]> {
-  let chunk: Row[] = [];
-  let line = 0;
-  for await (const text of createInterface({ input: process.stdin })) {
-    line++;
-    if (text.trim() === "") continue;
-    chunk.push(parseLine(text, line));
-    if (chunk.length === chunkRows) {
-      yield chunk;
-      chunk = [];
-    }
-  }
-  if (chunk.length > 0) yield chunk;
-  if (line === 0)
-    throw new TagllmError("data/empty", "There was nothing on stdin.", "Pipe JSON lines into it.");
-}
-
-function parseLine(text: string, line: number): Row {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("no object");
-    return Object.fromEntries(
-      Object.entries(value).map(([k, v]) => [
-        k,
-        typeof v === "string" ? v : v === null ? "" : JSON.stringify(v),
-      ]),
-    );
-  } catch (cause) {
-    const problem = `Line ${line} of stdin is not a JSON object: ${quote(text)}.`;
-    throw new TagllmError("data/json", problem, 'Write one object on each line, as {"column": "value"}.', {
-      cause,
-    });
-  }
-}
-
-/** What a prediction adds to a row. The data may have a column of the answer's name; it stays as it is. */
-function predictedColumns(tag: Tag, row: Row, file: string): string[] {
-  const columns = [
-    ...tag.outputs.map((name) => `predicted_${name}`),
-    ...(hasIntervals(tag) ? tag.outputs.flatMap((name) => [`low_${name}`, `high_${name}`]) : []),
-    ...(tag.classes ?? []).map((name) => `probability_${name}`),
-    ...(tag.outliers ? ["out_of_domain"] : []),
-    "error",
+/** The data's own columns, and what a prediction adds. The data may have a column of the answer's name; it stays. */
+function columnsOf(tag: Tag, { columns }: RowBatch, file: string): WrittenColumn[] {
+  const of = (type: WrittenColumn["type"], ...names: string[]) => names.map((name) => ({ name, type }));
+  const numeric = tag.head !== null && !tag.classes;
+  const added = [
+    ...of(numeric ? "number" : "text", ...tag.outputs.map((name) => `predicted_${name}`)),
+    ...of(
+      "number",
+      ...(hasIntervals(tag) ? tag.outputs.flatMap((name) => [`low_${name}`, `high_${name}`]) : []),
+    ),
+    ...of("number", ...(tag.classes ?? []).map((name) => `probability_${name}`)),
+    ...of("boolean", ...(tag.outliers ? ["out_of_domain"] : [])),
+    ...of("text", "error"),
   ];
-  const taken = columns.find((name) => Object.hasOwn(row, name));
-  if (taken === undefined) return columns;
-  const problem = `${file} already has a column ${quote(taken)}.`;
+  const taken = added.find(({ name }) => columns.includes(name));
+  if (taken === undefined) return [...of("text", ...columns), ...added];
+  const problem = `${file} already has a column ${quote(taken.name)}.`;
   throw new TagllmError("data/duplicate-column", problem, "Rename or remove it.");
 }
 

@@ -14,7 +14,7 @@ export function tableCommands({ program, add }: Define): void {
       ],
       async (io, [file], options) => (await import("../commands/learn.ts")).learnTable(io, file!, options),
     )
-      .argument("<data>", "table: CSV, TSV or JSON lines")
+      .argument("<data>", "table: CSV, TSV, JSON lines, Parquet (docs/data.md)")
       .option("-i, --input <column:Tag...>", "a column and the domain tag that says what it holds")
       .option("-t, --target <column>", "the column to predict")
       .addOption(answerOption())
@@ -32,7 +32,7 @@ export function tableCommands({ program, add }: Define): void {
     [["tagllm init molecules.csv --input smiles:SMILES --target logS", "into study.yaml"]],
     async (io, [file], options) => (await import("../commands/init.ts")).init(io, file!, options),
   )
-    .argument("<data>", "table: CSV, TSV or JSON lines")
+    .argument("<data>", "table: CSV, TSV, JSON lines, Parquet (docs/data.md)")
     .option("-i, --input <column:Tag...>", "a column and the domain tag that says what it holds")
     .option("-t, --target <column>", "the column to predict")
     .addOption(answerOption())

@@ -23,7 +23,7 @@ export function useCommands({ program, add }: Define): void {
       .option("-d, --data <file>", "a table whose columns are the fields; - reads JSON lines from stdin")
       .option(
         "-o, --out <file>",
-        "write the table with predictions to .csv, .tsv or .jsonl instead of stdout",
+        "write the table with predictions to .csv, .tsv, .jsonl or .parquet instead of stdout",
       )
       .option("--strict", "stop at the first row that cannot be predicted instead of marking it")
       .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),

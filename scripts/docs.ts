@@ -27,7 +27,7 @@ export function errorReference(codes: Readonly<Record<string, string>>): string 
 
 Every error has a stable code, a problem that names the offending value, and a cure. The command line prints
 
-\`\`\`
+\`\`\`text
 error[data/missing]: There is no file /home/me/data/molecule.csv.
   Did you mean "molecules.csv"?
 \`\`\`

@@ -1,7 +1,8 @@
 // Runs the tests, all or those whose path holds one of the words given: `npm test`, `npm test -- tags prompts`.
-// Node 20's --test takes no globs, and .ts files need tsx. One file after the other: they measure time and memory.
+// Node 20's --test takes no globs, and .ts files need tsx. Two files at a time, except those that measure time or
+// memory: they come last and one by one.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const words = process.argv.slice(2);
@@ -14,6 +15,17 @@ if (files.length === 0) {
   console.error(`No test file's path holds ${words.join(" or ")}.`);
   process.exit(2);
 }
-const options = ["--import", "tsx", "--test", "--test-concurrency=1", "--test-reporter=spec"];
-const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: "inherit" });
-process.exit(status ?? 1);
+
+const measures = (file) =>
+  /performance\.now|memoryUsage|resourceUsage|timer-gaps|run-cases/.test(readFileSync(file, "utf8"));
+const rounds = [
+  { together: 2, own: files.filter((file) => !measures(file)) },
+  { together: 1, own: files.filter(measures) },
+];
+let failed = 0;
+for (const { together, own } of rounds) {
+  if (own.length === 0) continue;
+  const options = ["--import", "tsx", "--test", `--test-concurrency=${together}`, "--test-reporter=spec"];
+  failed ||= spawnSync(process.execPath, [...options, ...own], { stdio: "inherit" }).status ?? 1;
+}
+process.exit(failed);

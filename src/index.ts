@@ -29,6 +29,7 @@ export { Base } from "./models/base.ts";
 export { defaultBase } from "./models/default-base.ts";
 export { supportedFamilies } from "./models/families.ts";
 export type { BaseFingerprint } from "./models/fingerprint.ts";
+export { writeReport } from "./report/write.ts";
 export { type LoadedStudy, loadStudy, parseStudy } from "./study/load.ts";
 export type { MethodResult, Metrics } from "./study/methods.ts";
 export { type Prediction, type PredictOptions, predict } from "./study/predict.ts";

@@ -29,6 +29,20 @@ export const torch: Need = {
   },
 };
 
+export const pageTools: Need = {
+  what: "Chromium and poppler to show and print pages",
+  cure: "apt-get install chromium poppler-utils",
+  isMet() {
+    try {
+      execFileSync("chromium", ["--version"], { stdio: "ignore" });
+      execFileSync("pdftoppm", ["-v"], { stdio: "ignore" });
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
 /** One line for each need that is not met; empty when the point can run. */
 export const unmet = (needs: readonly Need[]): string =>
   needs

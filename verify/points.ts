@@ -10,6 +10,8 @@ import { learnFromTable } from "./3.1-learn.ts";
 import { crashSafety } from "./3.2-crash-safety.ts";
 import { badInputs } from "./3.3-bad-inputs.ts";
 import { leaks } from "./3.4-leaks.ts";
+import { reportPages } from "./3.6-report.ts";
+import { library } from "./3.7-library.ts";
 import type { Point } from "./point.ts";
 
 export const points: readonly Point[] = [
@@ -24,4 +26,6 @@ export const points: readonly Point[] = [
   crashSafety,
   badInputs,
   leaks,
+  reportPages,
+  library,
 ];

@@ -52,7 +52,8 @@ function leaveQuietlyWhenReaderIsGone(): void {
   });
 }
 
-function buildProgram(print: (result: Result, json: boolean) => void): Command {
+/** The commands; nothing runs until words are parsed. */
+export function buildProgram(print: (result: Result, json: boolean) => void): Command {
   const program = new Command("tagllm")
     .description("Learn small input tags for a frozen language model from a table of domain data.")
     .version(version, "-V, --version", "print the version")

@@ -32,7 +32,7 @@ function runSection(run: RunDocument, several: boolean): string {
       ? `<h2 class="run">${escapeText(run.study.name)} <small>${escapeText(run.folder)}</small></h2>`
       : "",
     run.about ? `<p>${escapeText(run.about)}</p>` : "",
-    `<p class="facts">Base ${escapeText(base.name)} (${escapeText(base.id)}) · seeds ${run.seeds.join(", ")} · ${date(run.created)} · ${duration(run.seconds)} · ${escapeText(machine.cpu)}, ${machine.cores} cores</p>`,
+    `<p class="facts">Base ${escapeText(base.name)} (${escapeText(base.id)}) · ${run.seeds.length > 1 ? "seeds" : "seed"} ${run.seeds.join(", ")} · ${date(run.created)} · ${duration(run.seconds)} · ${escapeText(machine.cpu)}, ${machine.cores} cores</p>`,
     warnings(run.warnings),
     ...run.stages.map(stageSection),
     geometrySection(run.geometry),
@@ -45,6 +45,9 @@ const date = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC
 const duration = (seconds: number): string =>
   seconds < 90 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(1)} min`;
 
+/** A table that is too wide for the screen scrolls by itself. */
+const table = (content: string): string => `<div class="wide"><table>${content}</table></div>`;
+
 function warnings(lines: readonly string[]): string {
   if (lines.length === 0) return `<p class="fine">No warnings: no seen rows, no leaks, nothing cut.</p>`;
   const items = lines.map((w) => `<li>${escapeText(w)}</li>`).join("");
@@ -55,9 +58,13 @@ function stageSection(stage: StageDocument): string {
   const { curves, seeds } = stage;
   const steps = seeds[0]?.steps ?? 0;
   const charts = [
-    lineChart({ title: "Training loss", x: "step", y: "loss of the batch" }, curves.loss),
-    lineChart({ title: "Validation loss", x: "step", y: "loss" }, curves.validation),
-    lineChart({ title: "Gradient norm", x: "step", y: "before clipping" }, curves.gradientNorm, true),
+    lineChart({ title: "Training loss", x: "step", whole: true, y: "loss of the batch" }, curves.loss),
+    lineChart({ title: "Validation loss", x: "step", whole: true, y: "loss" }, curves.validation),
+    lineChart(
+      { title: "Gradient norm", x: "step", whole: true, y: "before clipping" },
+      curves.gradientNorm,
+      true,
+    ),
   ];
   const best = seeds
     .map(
@@ -75,7 +82,7 @@ function taskSection(task: TaskDocument): string {
   const { train, validation, test } = task.rows;
   const what = task.target === null ? "text of the domain" : `predicts ${escapeText(task.target)}`;
   const scatter = task.scatter.length
-    ? `<div class="scatter">${scatterChart({ title: "Test rows", x: `true ${task.target}`, y: "predicted" }, [{ name: "", points: task.scatter }])}</div>`
+    ? `<div class="scatter">${scatterChart({ title: "Test rows (dashed: predicted = true)", x: `true ${task.target}`, y: "predicted" }, [{ name: "", points: task.scatter }])}</div>`
     : "";
   return `<div class="task"><h3>${escapeText(task.task)} <small>${what}; ${train} train, ${validation} validation, ${test} test rows</small></h3>
 <p class="verdict">${escapeText(task.verdict)}</p>
@@ -97,12 +104,12 @@ function methodsTable(task: TaskDocument): string {
     return `<tr class="${own ? "own" : best ? "best" : ""}"><th scope="row">${name}</th>${cells.join("")}</tr>`;
   });
   const seeds = task.methods.some((m) => m.perSeed.length > 1)
-    ? "mean ± standard deviation over the seeds"
-    : "one seed";
+    ? "Mean ± standard deviation over the seeds"
+    : "One seed";
   const range = Object.keys(task.intervals).length
     ? "; below it the 95 % interval over test rows (bootstrap)"
     : "";
-  return `<table><thead><tr><th>test side</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>
+  return `${table(`<thead><tr><th>test side</th>${head}</tr></thead><tbody>${rows.join("")}</tbody>`)}
 <p class="note">${seeds}${range}.</p>`;
 }
 
@@ -114,7 +121,7 @@ function confusionTable({ confusion, target }: TaskDocument): string {
     (truth, t) =>
       `<tr><th scope="row">${escapeText(truth)}</th>${(counts[t] ?? []).map((n, p) => `<td${t === p ? ' class="hit"' : ""}>${n}</td>`).join("")}</tr>`,
   );
-  return `<h4>Test rows by true ${escapeText(target ?? "")} (down) and predicted (across)</h4><table><thead><tr><th></th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<h4>Test rows by true ${escapeText(target ?? "")} (down) and predicted (across)</h4>${table(`<thead><tr><th></th>${head}</tr></thead><tbody>${rows.join("")}</tbody>`)}`;
 }
 
 function worstSection({ worst, target }: TaskDocument): string {
@@ -125,14 +132,17 @@ function worstSection({ worst, target }: TaskDocument): string {
 const value = (v: number | string): string => (typeof v === "number" ? number(v) : escapeText(v));
 
 function worstRow(row: RowError, target: string): string {
-  const pictures = Object.values(row.drawings ?? {}).join("");
+  const pictures = Object.entries(row.drawings ?? {}).map(([name, svg]) => {
+    const text = escapeText(`Structure of ${name} ${row.fields[name] ?? ""}`);
+    return svg.replace("<svg", () => `<svg role="img" aria-label="${text}"`);
+  });
   const texts = Object.entries(row.fields)
     .map(
       ([name, value]) =>
         `<div class="field"><b>${escapeText(name)}</b> ${escapeText(fieldText(value))}</div>`,
     )
     .join("");
-  return `<figure>${pictures}<figcaption>row ${row.row + 1}: ${escapeText(target)} ${value(row.truth)}, predicted ${value(row.predicted)}${texts}</figcaption></figure>`;
+  return `<figure>${pictures.join("")}<figcaption>row ${row.row + 1}: ${escapeText(target)} ${value(row.truth)}, predicted ${value(row.predicted)}${texts}</figcaption></figure>`;
 }
 
 function geometrySection(geometry: Geometry | string): string {
@@ -154,10 +164,10 @@ function geometrySection(geometry: Geometry | string): string {
   );
   const between =
     geometry.tags.length > 1
-      ? `<h3>Cosine between tags <small>of their mean vectors</small></h3><table><thead><tr><th></th>${names}</tr></thead><tbody>${cosines.join("")}</tbody></table>`
+      ? `<h3>Cosine between tags <small>of their mean vectors</small></h3>${table(`<thead><tr><th></th>${names}</tr></thead><tbody>${cosines.join("")}</tbody>`)}`
       : "";
   return `<section>${heading}<p>A row of the vocabulary has norm ${number(geometry.vocabularyNorm)} on average. Nearest tokens by cosine.</p>
-<table><thead><tr><th>tag</th><th>vector</th><th>norm</th><th class="left">nearest tokens</th></tr></thead><tbody>${vectors.join("")}</tbody></table>${between}</section>`;
+${table(`<thead><tr><th>tag</th><th>vector</th><th>norm</th><th class="left">nearest tokens</th></tr></thead><tbody>${vectors.join("")}</tbody>`)}${between}</section>`;
 }
 
 function dataSection(run: RunDocument): string {
@@ -177,7 +187,7 @@ function dataSection(run: RunDocument): string {
   const list = losses.length
     ? `<ul>${losses.map((l) => `<li>${escapeText(l)}</li>`).join("")}</ul>`
     : "<p>No row is faulty or repeats another, and no prompt was cut.</p>";
-  return `<section><h2>Data</h2><table><thead><tr><th>source</th><th class="left">file</th><th>train / validation / test</th><th>of them seen by the base</th><th>test rows shared with training</th></tr></thead><tbody>${rows.join("")}</tbody></table>${list}${leakSection(run)}</section>`;
+  return `<section><h2>Data</h2>${table(`<thead><tr><th>source</th><th class="left">file</th><th>train / validation / test</th><th>of them seen by the base</th><th>test rows shared with training</th></tr></thead><tbody>${rows.join("")}</tbody>`)}${list}${leakSection(run)}</section>`;
 }
 
 function leakSection(run: RunDocument): string {
@@ -190,7 +200,7 @@ function leakSection(run: RunDocument): string {
         `<tr><th scope="row">${escapeText(t.task)}</th>${cells.map((c) => `<td>${escapeText(c)}</td>`).join("")}</tr>`,
     ),
   );
-  return `<h3>Held-out rows that training has too</h3><table><thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<h3>Held-out rows that training has too</h3>${table(`<thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody>`)}`;
 }
 
 function reproduction(run: RunDocument): string {
@@ -205,7 +215,7 @@ function reproduction(run: RunDocument): string {
   const rows = facts.map(
     ([name, value]) => `<tr><th scope="row">${name}</th><td class="left">${escapeText(value)}</td></tr>`,
   );
-  return `<section><h2>To do it again</h2><pre>${run.commands.map(escapeText).join("\n")}</pre><table>${rows.join("")}</table>
+  return `<section><h2>To do it again</h2><pre>${run.commands.map(escapeText).join("\n")}</pre>${table(`${rows.join("")}`)}
 ${run.studyText ? `<details open><summary>The study</summary><pre>${escapeText(run.studyText)}</pre></details>` : ""}</section>`;
 }
 
@@ -215,5 +225,5 @@ function comparison({ columns, rows, note }: Comparison): string {
     (r) =>
       `<tr><th scope="row">${escapeText(r.name)}</th>${r.cells.map((c) => `<td>${escapeText(c)}</td>`).join("")}</tr>`,
   );
-  return `<section><h2>The runs beside each other</h2><table><thead><tr><th>run</th>${head}</tr></thead><tbody>${body.join("")}</tbody></table><p class="note">${escapeText(note)}</p></section>`;
+  return `<section><h2>The runs beside each other</h2>${table(`<thead><tr><th>run</th>${head}</tr></thead><tbody>${body.join("")}</tbody>`)}<p class="note">${escapeText(note)}</p></section>`;
 }

@@ -15,6 +15,7 @@ p { margin: 6px 0 }
 .fine { color: #00604a }
 .warnings { border-left: 5px solid #d55e00; background: #fdf3ec; padding: 8px 14px; margin: 12px 0 }
 .warnings ul { margin: 4px 0; padding-left: 20px }
+.wide { overflow-x: auto }
 table { border-collapse: collapse; margin: 8px 0; font-variant-numeric: tabular-nums; font-size: 13.5px }
 th, td { padding: 4px 12px; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; font-weight: 400 }
 td:not(.left), th[scope="row"] { white-space: nowrap }
@@ -37,7 +38,7 @@ figure svg { width: 100%; height: auto }
 pre { background: #f5f5f5; padding: 10px 14px; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12.5px }
 code { background: #f0f0f0; padding: 0 3px; font-size: 12.5px; white-space: pre }
 footer { margin-top: 40px; color: #555; font-size: 12.5px }
-@page { size: A4; margin: 14mm }
+@page { size: A4; margin: 14mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 9px; color: #555 } }
 @media print {
   :root { font-size: 12px }
   main { max-width: none; padding: 0 }
@@ -49,7 +50,9 @@ footer { margin-top: 40px; color: #555; font-size: 12.5px }
   figure svg { max-height: 100px }
   .scatter svg { max-width: 360px }
   .charts svg { font-size: 14px }
-  p:has(+ table) { break-after: avoid }
+  .verdict, .legend, li { break-inside: avoid }
+  .wide { overflow: visible }
+  p:has(+ .wide), .legend { break-after: avoid }
   table:has(tr:nth-child(30)) { break-inside: auto }
   tr, svg { break-inside: avoid }
   h2, h3, h4, .verdict { break-after: avoid }

@@ -1,7 +1,7 @@
 /** What a report says of a task in numbers beyond the tables of the run. */
 import { bootstrapInterval, type Interval } from "../evaluate/bootstrap.ts";
 import { accuracy, logLoss, macroF1, mostProbable } from "../evaluate/classification.ts";
-import { mae, pearson, r2, rmse, spearman } from "../evaluate/metrics.ts";
+import { concordanceIndex, mae, pearson, r2, rmse, spearman } from "../evaluate/metrics.ts";
 import type { MethodResult } from "../study/methods.ts";
 import type { TaskReport } from "../study/report.ts";
 import type { PredictedRow } from "./read-run.ts";
@@ -51,7 +51,14 @@ function numberMetrics(seeds: readonly PredictedRow[][]): DrawnMetrics {
   const pick = (from: Float64Array, drawn: Int32Array) => Float64Array.from(drawn, (i) => from[i] as number);
   const of = (metric: (truth: Float64Array, predicted: Float64Array) => number) =>
     columns.map((c) => (drawn: Int32Array) => metric(pick(c.truth, drawn), pick(c.predicted, drawn)));
-  return { rmse: of(rmse), mae: of(mae), pearson: of(pearson), spearman: of(spearman), r2: of(r2) };
+  return {
+    rmse: of(rmse),
+    mae: of(mae),
+    pearson: of(pearson),
+    spearman: of(spearman),
+    r2: of(r2),
+    ci: of(concordanceIndex),
+  };
 }
 
 /** Those that a resample without some class still has. */

@@ -7,7 +7,11 @@ import { toHtml } from "./html.ts";
 
 export const reportName = "report.html";
 
-/** Returns the file. */
+/**
+ * Writes `report.html` into a finished run's folder and returns its path.
+ *
+ * @throws run/not-a-run, run/unfinished, run/damaged
+ */
 export async function writeReport(run: string, base: Base): Promise<string> {
   const file = join(run, reportName);
   await replaceFile(resolve(file), toHtml([await describeRun(run, base)]));

@@ -39,7 +39,7 @@ export const metricInfo: Readonly<Record<string, { heading: string; lower: boole
   pearson: { heading: "Pearson", lower: false },
   spearman: { heading: "Spearman", lower: false },
   r2: { heading: "R2", lower: false },
-  ci: { heading: "CI", lower: false },
+  ci: { heading: "C-index", lower: false },
   rocAuc: { heading: "ROC-AUC", lower: false },
   prAuc: { heading: "PR-AUC", lower: false },
   accuracy: { heading: "accuracy", lower: false },

@@ -77,7 +77,10 @@ export async function compile(
 export async function node(words: readonly string[], cwd: string): Promise<Output> {
   const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: _o, ...env } = process.env;
   try {
-    return { code: 0, ...(await execute(process.execPath, words, { cwd, env, maxBuffer: 1 << 26 })) };
+    return {
+      code: 0,
+      ...(await execute(process.execPath, words, { cwd, env, maxBuffer: 1 << 26, timeout: 600_000 })),
+    };
   } catch (error) {
     const { code, stdout = "", stderr = "" } = error as Output;
     return { code: code ?? 1, stdout, stderr: stderr || String(error) };

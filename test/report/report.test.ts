@@ -13,6 +13,7 @@ import { toMarkdown } from "../../src/report/markdown.ts";
 import { loadStudy } from "../../src/study/load.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
 import { runStudy } from "../../src/study/run.ts";
+import { pageFaults } from "../../verify/html.ts";
 import { run, temporaryFolder } from "../cli/command.ts";
 
 const hostile = `<script>alert("x")</script>|*b*&`;
@@ -75,6 +76,20 @@ test("the page needs nothing else and holds what the run found", () => {
   assert.equal(molecules, 12, "the field with molecules is drawn, the one with notes is not");
   const polylines = html.match(/<polyline/g)?.length;
   assert.equal(polylines, 6, "three charts, two seeds");
+});
+
+test("pages are well formed, with headings in order and a text for every picture", () => {
+  const none = { unbalanced: [], loading: [], headings: [], silent: [], doubleIds: [] };
+  assert.deepEqual(pageFaults(toHtml([document])), none);
+  assert.deepEqual(pageFaults(toHtml([document, document])), none);
+  const broken = `<h1>a</h1><h3>b</h3><svg viewBox="0 0 1 1"></svg><p><b></p><i id="x"></i><i id="x" onclick="y()"></i>`;
+  assert.deepEqual(pageFaults(broken), {
+    unbalanced: ["</p> inside <b>", "<p> never closes", "<b> never closes"],
+    loading: [' onclick="y()'],
+    headings: ["h3 after h1"],
+    silent: ['<svg viewBox="0 0 1 1">'],
+    doubleIds: ["x"],
+  });
 });
 
 test("the numbers are those of the run's own predictions", async () => {

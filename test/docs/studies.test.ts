@@ -1,10 +1,10 @@
-/** Every study in examples/ and the README fits the schema, and the JSON Schema for editors knows the keys it uses. */
+/** Every study in examples/ fits the schema, and the JSON Schema for editors knows the keys it uses. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { loadStudy, parseStudy } from "../../src/study/load.ts";
+import { loadStudy } from "../../src/study/load.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const studies = readdirSync(join(root, "examples"), { recursive: true, encoding: "utf8" }).filter((path) =>
@@ -19,12 +19,6 @@ for (const path of studies) {
     assert.ok(study.stages.length > 0);
   });
 }
-
-test("the study in the README fits the schema", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme)!;
-  assert.equal(parseStudy(yaml!, "README.md").name, "solubility");
-});
 
 test("the JSON Schema has the study's keys and refuses others", () => {
   const schema = JSON.parse(readFileSync(join(root, "schemas", "study.schema.json"), "utf8")) as {

@@ -44,3 +44,5 @@ export { type ListedTag, listTags, openTags } from "./tags/library.ts";
 export { type Head, type Scaling, type Tag, tagDigest } from "./tags/tag.ts";
 export type { TrainEvent, Validation } from "./train/trainer.ts";
 export { version } from "./version.ts";
+export type { QualityReport } from "./study/audit.ts";
+export type { Leakage } from "./study/leakage.ts";

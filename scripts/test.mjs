@@ -17,7 +17,9 @@ if (files.length === 0) {
 }
 
 const measures = (file) =>
-  /performance\.now|memoryUsage|resourceUsage|timer-gaps|run-cases|/main\.ts/.test(readFileSync(file, "utf8"));
+  /performance\.now|memoryUsage|resourceUsage|timer-gaps|run-cases|main\.ts`/.test(
+    readFileSync(file, "utf8"),
+  );
 const rounds = [
   { together: 2, own: files.filter((file) => !measures(file)) },
   { together: 1, own: files.filter(measures) },

@@ -5,7 +5,7 @@
  */
 import ts from "../../node_modules/@arethetypeswrong/core/node_modules/typescript/lib/typescript.js";
 
-/** `exported thing -> type it names`, of the declaration file `entry`; types of other packages do not count. */
+/** `thing -> type it names` from the exports on, of the declaration file `entry`; types of other packages do not count. */
 export function unexportedTypes(entry: string): string[] {
   const options = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
   const program = ts.createProgram([entry], { ...options, target: ts.ScriptTarget.ES2022, types: [] });
@@ -17,7 +17,8 @@ export function unexportedTypes(entry: string): string[] {
   const exported = new Set(checker.getExportsOfModule(module).map(target));
   const own = entry.slice(0, entry.lastIndexOf("/"));
   const found = new Set<string>();
-  for (const symbol of exported) {
+  const todo = [...exported];
+  for (const symbol of todo) {
     for (const declaration of symbol.declarations ?? []) {
       const visit = (node: ts.Node): void => {
         if (
@@ -41,6 +42,7 @@ export function unexportedTypes(entry: string): string[] {
     if (!declared || isParameter || exported.has(to) || !declared.getSourceFile().fileName.startsWith(own))
       return;
     found.add(`${from.name} -> ${to.name}`);
+    if (!todo.includes(to)) todo.push(to);
   }
 }
 

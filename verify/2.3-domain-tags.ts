@@ -6,14 +6,9 @@ import { markdownTable, type Table, textTable } from "../bench/table.ts";
 import { duration } from "../src/cli/progress.ts";
 import { grouped } from "../src/cli/table.ts";
 import { type Interval, ratioDifference } from "../src/evaluate/bootstrap.ts";
+import { bitsPerCharacter, type TextScores } from "../src/evaluate/text.ts";
 import type { Base } from "../src/models/base.ts";
-import {
-  bitsPerCharacter,
-  plainReadings,
-  scorePlain,
-  scoreWithTag,
-  type TextScores,
-} from "../src/study/domain-stage.ts";
+import { dataTexts, plainReadings, scorePlain, scoreWithTag } from "../src/study/domain-stage.ts";
 import type { Source } from "../src/study/sources.ts";
 import type { TaskRow } from "../src/study/tasks.ts";
 import { runnerWith, seenRows, type TrainedDomain, withDomains } from "./domains.ts";
@@ -74,7 +69,7 @@ async function measure(base: Base, domain: TrainedDomain): Promise<DomainResult>
   const untrained = await scoreWithTag(runnerWith(base, domain.untrained), task, rows);
   let best: { reading: string; plain: TextScores } | null = null;
   for (const reading of plainReadings) {
-    const plain = await scorePlain(base, runner, task, rows, reading);
+    const plain = await scorePlain(base, runner, dataTexts(task, rows), reading);
     if (!best || bitsPerCharacter(plain) < bitsPerCharacter(best.plain))
       best = { reading: reading.name, plain };
   }

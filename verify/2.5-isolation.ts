@@ -55,8 +55,7 @@ async function spanChecks(base: Base): Promise<Check[]> {
 /** Validation loss of a trained tag, and of what is left of it when its numbers or its rows change places. */
 async function tagChecks(base: Base, { tag, task, trained, untrained }: TrainedDomain): Promise<Check[]> {
   const { validation } = textTask(task);
-  const loss = async (vectors: Float32Array) =>
-    (await meanTextLoss(runnerWith(base, vectors), validation)).loss;
+  const loss = async (vectors: Float32Array) => meanTextLoss(runnerWith(base, vectors), validation);
   const own = await loss(trained);
   const worse = (what: string, losses: readonly number[]): Check => ({
     what: `<${tag}> ${what} has a higher validation loss than the trained tag's ${own.toFixed(4)}`,

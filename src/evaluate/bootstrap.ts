@@ -29,25 +29,37 @@ export interface BootstrapOptions {
 export function bootstrapInterval(
   rows: number,
   statistic: (rows: Int32Array) => number,
-  { seed, resamples = 2000, level = 0.95 }: BootstrapOptions,
+  options: BootstrapOptions,
 ): Interval {
-  const value = statistic(Int32Array.from({ length: rows }, (_, i) => i));
+  return bootstrapIntervals(rows, (drawn) => ({ statistic: statistic(drawn) }), options)
+    .statistic as Interval;
+}
+
+/** The same for several statistics of the same resamples, by name. */
+export function bootstrapIntervals(
+  rows: number,
+  statistics: (rows: Int32Array) => Readonly<Record<string, number>>,
+  { seed, resamples = 2000, level = 0.95 }: BootstrapOptions,
+): Record<string, Interval> {
+  const values = statistics(Int32Array.from({ length: rows }, (_, i) => i));
   const random = xoroshiro128plus(seed);
   const drawn = new Int32Array(rows);
-  const values: number[] = [];
+  const found = new Map(Object.keys(values).map((name) => [name, [] as number[]]));
   for (let b = 0; rows > 0 && b < resamples; b++) {
     for (let i = 0; i < rows; i++) drawn[i] = uniformInt(random, 0, rows - 1);
-    const resampled = statistic(drawn);
-    if (!Number.isNaN(resampled)) values.push(resampled);
+    const resampled = statistics(drawn);
+    for (const [name, own] of found) {
+      const value = resampled[name] as number;
+      if (!Number.isNaN(value)) own.push(value);
+    }
   }
-  const sorted = Float64Array.from(values).sort();
   const tail = (1 - level) / 2;
-  return {
-    value,
-    low: percentile(sorted, tail),
-    high: percentile(sorted, 1 - tail),
-    resamples: sorted.length,
+  const interval = ([name, own]: [string, number[]]): [string, Interval] => {
+    const sorted = Float64Array.from(own).sort();
+    const [low, high] = [percentile(sorted, tail), percentile(sorted, 1 - tail)];
+    return [name, { value: values[name] as number, low, high, resamples: sorted.length }];
   };
+  return Object.fromEntries([...found].map(interval));
 }
 
 /**

@@ -2,6 +2,7 @@
  * How good predicted classes are. Truth is a class number for every row, predictions are probabilities, row by
  * row. Averages over classes are macro: every class counts the same. What is not defined is NaN, never an error.
  */
+import { type Places, placesOf } from "./places.ts";
 
 export interface Classification {
   rows: number;
@@ -20,19 +21,14 @@ export interface Classification {
 export function classificationMetrics(truth: Int32Array, probabilities: Float64Array): Classification {
   const classes = probabilities.length / truth.length;
   const predicted = mostProbable(probabilities, classes);
-  const perClass = (metric: (positive: Uint8Array, scores: Float64Array) => number): number =>
-    meanOfDefined(
-      Array.from({ length: classes }, (_, c) =>
-        metric(
-          Uint8Array.from(truth, (t) => (t === c ? 1 : 0)),
-          Float64Array.from(truth, (_t, i) => probabilities[i * classes + c]!),
-        ),
-      ),
-    );
+  const curves = Array.from({ length: classes }, (_, c) => ({
+    positive: Uint8Array.from(truth, (t) => (t === c ? 1 : 0)),
+    places: placesOf(Float64Array.from(truth, (_t, i) => probabilities[i * classes + c]!)),
+  }));
   return {
     rows: truth.length,
-    rocAuc: perClass(rocAuc),
-    prAuc: perClass(averagePrecision),
+    rocAuc: meanOfDefined(curves.map((c) => rocAucAt(c.positive, c.places))),
+    prAuc: meanOfDefined(curves.map((c) => averagePrecisionAt(c.positive, c.places))),
     accuracy: accuracy(truth, predicted),
     f1: macroF1(truth, predicted),
     logLoss: logLoss(truth, probabilities),
@@ -78,48 +74,41 @@ export function logLoss(truth: Int32Array, probabilities: Float64Array): number 
 
 /** Chance that a positive row scores above a negative one, ties counting half; NaN without one of them. */
 export function rocAuc(positive: Uint8Array, scores: Float64Array): number {
-  const order = ascending(scores);
-  let [ranks, positives] = [0, 0];
-  for (const [start, end] of runs(order, scores)) {
-    for (const i of order.subarray(start, end)) {
-      if (!positive[i]) continue;
-      ranks += (start + 1 + end) / 2;
-      positives++;
-    }
+  return rocAucAt(positive, placesOf(scores));
+}
+
+function rocAucAt(positive: Uint8Array, places: Places): number {
+  const { hits, misses } = tally(positive, places);
+  let [above, below] = [0, 0];
+  for (let place = 0; place < places.count; place++) {
+    above += hits[place]! * (below + misses[place]! / 2);
+    below += misses[place]!;
   }
-  const negatives = scores.length - positives;
-  if (positives === 0 || negatives === 0) return Number.NaN;
-  return (ranks - (positives * (positives + 1)) / 2) / (positives * negatives);
+  const positives = positive.length - below;
+  return positives > 0 && below > 0 ? above / (positives * below) : Number.NaN;
 }
 
 /** Sum over thresholds of the gain in recall times the precision there; NaN without positive or negative rows. */
 export function averagePrecision(positive: Uint8Array, scores: Float64Array): number {
-  const order = ascending(scores);
-  const positives = positive.reduce((n, p) => n + p, 0);
-  if (positives === 0 || positives === scores.length) return Number.NaN;
-  let [hits, area] = [0, 0];
-  for (const [start, end] of runs(order, scores).reverse()) {
-    let gained = 0;
-    for (const i of order.subarray(start, end)) gained += positive[i]!;
-    hits += gained;
-    area += (gained / positives) * (hits / (scores.length - start));
-  }
-  return area;
+  return averagePrecisionAt(positive, placesOf(scores));
 }
 
-const ascending = (scores: Float64Array): Int32Array =>
-  Int32Array.from(scores.keys()).sort((i, j) => scores[i]! - scores[j]!);
-
-/** [from, to) of equal scores along the order. */
-function runs(order: Int32Array, scores: Float64Array): [number, number][] {
-  const found: [number, number][] = [];
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1;
-    while (end < order.length && scores[order[end]!] === scores[order[start]!]) end++;
-    found.push([start, end]);
-    start = end;
+function averagePrecisionAt(positive: Uint8Array, places: Places): number {
+  const { hits, misses } = tally(positive, places);
+  let [found, passed, area] = [0, 0, 0];
+  for (let place = places.count - 1; place >= 0; place--) {
+    found += hits[place]!;
+    passed += hits[place]! + misses[place]!;
+    if (passed > 0) area += hits[place]! * (found / passed);
   }
-  return found;
+  return found > 0 && found < positive.length ? area / found : Number.NaN;
+}
+
+/** Positive and negative rows at each place. */
+function tally(positive: Uint8Array, { of, count }: Places): { hits: Int32Array; misses: Int32Array } {
+  const [hits, misses] = [new Int32Array(count), new Int32Array(count)];
+  for (let i = 0; i < of.length; i++) (positive[i] ? hits : misses)[of[i]!]!++;
+  return { hits, misses };
 }
 
 function meanOfDefined(values: readonly number[]): number {

@@ -3,6 +3,7 @@
  * A metric that is not defined for its input (no rows; a correlation or R2 of constant values or of fewer than
  * two rows; anything that is not finite) is NaN, never an error.
  */
+import { placesOf, rowsByPlace } from "./places.ts";
 
 export interface Regression {
   rows: number;
@@ -67,34 +68,22 @@ export function spearman(a: Float64Array, b: Float64Array): number {
 export function concordanceIndex(targets: Float64Array, predictions: Float64Array): number {
   if (targets.some(Number.isNaN) || predictions.some(Number.isNaN)) return Number.NaN;
   const places = placesOf(predictions);
-  const below = new Int32Array(new Set(predictions).size + 1);
-  const order = Array.from(targets.keys()).sort((i, j) => targets[i]! - targets[j]!);
+  const below = new Int32Array(places.count + 1);
   let [concordant, pairs, inserted] = [0, 0, 0];
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1;
-    while (end < order.length && targets[order[end]!] === targets[order[start]!]) end++;
-    const same = order.slice(start, end);
+  for (const same of rowsByPlace(placesOf(targets))) {
     for (const i of same) {
-      const lower = countUpTo(below, places[i]! - 1);
-      const equal = countUpTo(below, places[i]!) - lower;
+      const lower = countUpTo(below, places.of[i]!);
+      const equal = countUpTo(below, places.of[i]! + 1) - lower;
       concordant += lower + equal / 2;
       pairs += inserted;
     }
-    for (const i of same) addAt(below, places[i]!);
+    for (const i of same) addAt(below, places.of[i]! + 1);
     inserted += same.length;
-    start = end;
   }
   return pairs > 0 ? concordant / pairs : Number.NaN;
 }
 
-/** Place of each value among the different values, from 1. */
-function placesOf(values: Float64Array): Int32Array {
-  const sorted = [...new Set(values)].sort((a, b) => a - b);
-  const place = new Map(sorted.map((v, i) => [v, i + 1]));
-  return Int32Array.from(values, (v) => place.get(v) as number);
-}
-
-/** A binary indexed tree of counts: add one at a place; how many lie at places up to one. */
+/** A binary indexed tree of counts: add one at a place from 1; how many lie at places up to one. */
 function addAt(tree: Int32Array, place: number): void {
   for (let i = place; i < tree.length; i += i & -i) tree[i]!++;
 }
@@ -126,13 +115,14 @@ function centred(values: Float64Array): Float64Array {
 /** Ranks from 1; NaN among the values makes all of them NaN. */
 function ranks(values: Float64Array): Float64Array {
   if (values.some(Number.isNaN)) return values.map(() => Number.NaN);
-  const order = Array.from(values.keys()).sort((i, j) => values[i]! - values[j]!);
-  const ranked = new Float64Array(values.length);
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1;
-    while (end < order.length && values[order[end]!] === values[order[start]!]) end++;
-    for (const i of order.slice(start, end)) ranked[i] = (start + 1 + end) / 2;
-    start = end;
+  const { of, count } = placesOf(values);
+  const rank = new Float64Array(count);
+  for (const place of of) rank[place]!++;
+  let below = 0;
+  for (let place = 0; place < count; place++) {
+    const equal = rank[place]!;
+    rank[place] = below + (equal + 1) / 2;
+    below += equal;
   }
-  return ranked;
+  return Float64Array.from(of, (place) => rank[place]!);
 }

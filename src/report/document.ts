@@ -25,7 +25,7 @@ export interface TaskDocument extends TaskReport {
   readonly verdict: string;
   /** The best method beside the trained tag. */
   readonly strongest: string | null;
-  /** 95 %, over test rows, of the trained tag; empty where the run kept no predictions. */
+  /** 95 %, over test rows, of the trained tag; empty where the run kept no rows. */
   readonly intervals: Readonly<Record<string, Interval>>;
   /** Truth and prediction, the mean over the seeds, of test rows; at most `scatterRows`. */
   readonly scatter: readonly Point[];
@@ -89,6 +89,7 @@ async function describeTask(run: FinishedRun, stage: StageReport, task: TaskRepo
   const rows = (run.predictions ?? []).filter(
     (r) => r.stage === stage.stage && r.task === task.task && r.target === task.target,
   );
+  const losses = (run.losses ?? []).filter((r) => r.stage === stage.stage && r.task === task.task);
   const perRow = meanOverSeeds(rows);
   const classes = Object.keys(rows[0]?.probabilities ?? {});
   const stride = Math.max(1, Math.ceil(perRow.length / scatterRows));
@@ -96,7 +97,7 @@ async function describeTask(run: FinishedRun, stage: StageReport, task: TaskRepo
     ...task,
     verdict: verdict(task.methods),
     strongest: strongestBaseline(task.methods)?.method ?? null,
-    intervals: rows.length ? intervals(rows) : {},
+    intervals: intervals(rows, losses),
     scatter: classes.length
       ? []
       : perRow

@@ -21,12 +21,28 @@ export interface PredictedRow {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** How well the base foretold a test row of a task without a head. */
+export interface LossRow {
+  readonly seed: number;
+  readonly stage: string;
+  readonly task: string;
+  /** 0-based data row of the file. */
+  readonly row: number;
+  /** Of all labelled tokens together. */
+  readonly nats: number;
+  /** Text answers. */
+  readonly tokens?: number;
+  /** Text of a domain. */
+  readonly characters?: number;
+}
+
 export interface FinishedRun {
   readonly folder: string;
   readonly report: Report;
   readonly events: readonly StudyEvent[];
   /** null for runs that kept none. */
   readonly predictions: readonly PredictedRow[] | null;
+  readonly losses: readonly LossRow[] | null;
 }
 
 /** What can be said of a folder at a glance. */
@@ -56,6 +72,7 @@ export async function readRun(path: string): Promise<FinishedRun> {
     report,
     events: events ?? [],
     predictions: await readLines<PredictedRow>(join(folder, "predictions.jsonl")),
+    losses: await readLines<LossRow>(join(folder, "losses.jsonl")),
   };
 }
 

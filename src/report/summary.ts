@@ -1,10 +1,16 @@
 /** What a report says of a task in numbers beyond the tables of the run. */
-import { bootstrapInterval, type Interval } from "../evaluate/bootstrap.ts";
-import { accuracy, logLoss, macroF1, mostProbable } from "../evaluate/classification.ts";
-import { concordanceIndex, mae, pearson, r2, rmse, spearman } from "../evaluate/metrics.ts";
+import { bootstrapIntervals, type Interval } from "../evaluate/bootstrap.ts";
+import {
+  classesOfRows,
+  type MetricsOfRows,
+  meanOfRows,
+  numbersOfRows,
+  textOfRows,
+  tokensOfRows,
+} from "../evaluate/of-rows.ts";
 import type { MethodResult } from "../study/methods.ts";
 import type { TaskReport } from "../study/report.ts";
-import type { PredictedRow } from "./read-run.ts";
+import type { LossRow, PredictedRow } from "./read-run.ts";
 
 const missing = "–";
 
@@ -26,61 +32,46 @@ export const fieldText = (value: string): string =>
   value.length <= longestField ? value : `${value.slice(0, longestField)}… (${value.length} characters)`;
 
 /** 95 % intervals over the test rows of each metric's mean over the seeds. */
-export function intervals(rows: readonly PredictedRow[]): Record<string, Interval> {
+export function intervals(
+  predictions: readonly PredictedRow[],
+  losses: readonly LossRow[],
+): Record<string, Interval> {
+  const [seeds, count] = predictions.length ? predictedMetrics(predictions) : lossMetrics(losses);
+  if (count === 0) return {};
+  return bootstrapIntervals(count, meanOfRows(seeds), { seed: 1, resamples: 500 });
+}
+
+/** Of each seed, and how many rows it has. */
+function predictedMetrics(rows: readonly PredictedRow[]): [MetricsOfRows[], number] {
   const seeds = grouped(rows, (r) => r.seed);
-  const count = seeds[0]?.length ?? 0;
-  const metrics = hasClasses(rows) ? classMetrics(seeds) : numberMetrics(seeds);
-  const entries = Object.entries(metrics).map(([name, perSeed]) => {
-    const statistic = (drawn: Int32Array) =>
-      perSeed.reduce((sum, metric) => sum + metric(drawn), 0) / perSeed.length;
-    return [name, bootstrapInterval(count, statistic, { seed: 1, resamples: 500 })];
-  });
-  return Object.fromEntries(entries);
+  const classes = Object.keys(rows[0]?.probabilities ?? {});
+  const metrics = seeds.map((own) =>
+    classes.length
+      ? classesOfRows(
+          Int32Array.from(own, (r) => classes.indexOf(r.truth as string)),
+          Float64Array.from(own.flatMap((r) => classes.map((c) => r.probabilities?.[c] as number))),
+        )
+      : numbersOfRows(
+          Float64Array.from(own, (r) => r.truth as number),
+          Float64Array.from(own, (r) => r.predicted as number),
+        ),
+  );
+  return [metrics, seeds[0]?.length ?? 0];
 }
 
-const hasClasses = (rows: readonly PredictedRow[]): boolean => rows[0]?.probabilities !== undefined;
-
-/** By metric, one function of drawn rows for each seed. */
-type DrawnMetrics = Record<string, ((drawn: Int32Array) => number)[]>;
-
-function numberMetrics(seeds: readonly PredictedRow[][]): DrawnMetrics {
-  const columns = seeds.map((own) => ({
-    truth: Float64Array.from(own, (r) => r.truth as number),
-    predicted: Float64Array.from(own, (r) => r.predicted as number),
-  }));
-  const pick = (from: Float64Array, drawn: Int32Array) => Float64Array.from(drawn, (i) => from[i] as number);
-  const of = (metric: (truth: Float64Array, predicted: Float64Array) => number) =>
-    columns.map((c) => (drawn: Int32Array) => metric(pick(c.truth, drawn), pick(c.predicted, drawn)));
-  return {
-    rmse: of(rmse),
-    mae: of(mae),
-    pearson: of(pearson),
-    spearman: of(spearman),
-    r2: of(r2),
-    ci: of(concordanceIndex),
-  };
-}
-
-/** Those that a resample without some class still has. */
-function classMetrics(seeds: readonly PredictedRow[][]): DrawnMetrics {
-  const classes = Object.keys(seeds[0]?.[0]?.probabilities ?? {});
-  const columns = seeds.map((own) => ({
-    truth: Int32Array.from(own, (r) => classes.indexOf(r.truth as string)),
-    probabilities: own.map((r) => classes.map((c) => r.probabilities?.[c] as number)),
-  }));
-  const of = (metric: (truth: Int32Array, probabilities: Float64Array) => number) =>
-    columns.map((c) => (drawn: Int32Array) => {
-      const probabilities = Float64Array.from([...drawn].flatMap((i) => c.probabilities[i] as number[]));
-      return metric(
-        drawn.map((i) => c.truth[i] as number),
-        probabilities,
-      );
-    });
-  return {
-    accuracy: of((t, p) => accuracy(t, mostProbable(p, classes.length))),
-    f1: of((t, p) => macroF1(t, mostProbable(p, classes.length))),
-    logLoss: of(logLoss),
-  };
+function lossMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
+  const seeds = grouped(rows, (r) => r.seed);
+  const column = (own: readonly LossRow[], of: (r: LossRow) => number | undefined) =>
+    Float64Array.from(own, (r) => of(r) as number);
+  const metrics = seeds.map((own) =>
+    own[0]?.characters === undefined
+      ? tokensOfRows({ nats: column(own, (r) => r.nats), tokens: column(own, (r) => r.tokens) })
+      : textOfRows({
+          bits: column(own, (r) => r.nats / Math.LN2),
+          characters: column(own, (r) => r.characters),
+        }),
+  );
+  return [metrics, seeds[0]?.length ?? 0];
 }
 
 /** A test row with what the seeds' tags predicted for it on average. */

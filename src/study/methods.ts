@@ -27,7 +27,7 @@ export function methodResult(method: string, perSeed: readonly Metrics[]): Metho
   return { method, perSeed, mean: summary(mean), spread: summary(spread) };
 }
 
-export const regressionColumns = ["rmse", "mae", "pearson", "spearman", "r2", "ci"] as const;
+export const regressionColumns = ["rmse", "mse", "mae", "pearson", "spearman", "r2", "ci"] as const;
 
 export const toMetrics = (r: Regression): Metrics =>
   Object.fromEntries(regressionColumns.map((name) => [name, r[name]]));
@@ -35,6 +35,7 @@ export const toMetrics = (r: Regression): Metrics =>
 /** How a metric is called, and which way it is better. The first of a method decides. */
 export const metricInfo: Readonly<Record<string, { heading: string; lower: boolean }>> = {
   rmse: { heading: "RMSE", lower: true },
+  mse: { heading: "MSE", lower: true },
   mae: { heading: "MAE", lower: true },
   pearson: { heading: "Pearson", lower: false },
   spearman: { heading: "Spearman", lower: false },

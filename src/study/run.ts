@@ -18,7 +18,7 @@ import { makeRunner, type PreparedStage, type PreparedStudy } from "./prepare.ts
 import type { Report } from "./report.ts";
 import { RunFolder } from "./run-folder.ts";
 import { makeReport, type SeedStage } from "./run-report.ts";
-import { predictionsName, readRecord, type StageRecord, writeRecord } from "./stage-record.ts";
+import { lossesName, predictionsName, readRecord, type StageRecord, writeRecord } from "./stage-record.ts";
 import { runStage, type StageOutcome } from "./stages.ts";
 
 export type StudyEvent =
@@ -51,7 +51,8 @@ export interface RunOptions {
 /**
  * Trains all stages for all seeds and writes `run.json`, `study.yaml`, `study.resolved.json`, `events.jsonl`,
  * `seed-N/tags/*.safetensors`, `tags/*.safetensors` (of the seed that validated best), `predictions.jsonl`
- * (test rows) and `report.json`.
+ and
+ * `losses.jsonl` (test rows) and `report.json`.
  * Called again for the same folder it goes on where it was stopped; a run that is done is only reported again.
  * @throws study/leaks, run/*, train/diverged, aborted and whatever reading and running throws
  */
@@ -217,12 +218,14 @@ class Run {
     const last = outcomes.get(prepared.stages.at(-1)?.stage.name ?? "") as SeedStage[];
     const best = last.reduce((a, b) => (b.outcome.training.best.loss < a.outcome.training.best.loss ? b : a));
     await this.publish(join(folder.path, `seed-${best.seed}`, "tags"), "tags");
-    const predictions = prepared.stages.flatMap(({ stage }) =>
-      (outcomes.get(stage.name) ?? []).map(({ seed }) =>
-        readFile(join(folder.stage(seed, stage.name), predictionsName)),
-      ),
-    );
-    await folder.write(predictionsName, Buffer.concat(await Promise.all(predictions)));
+    for (const name of [predictionsName, lossesName]) {
+      const parts = prepared.stages.flatMap(({ stage }) =>
+        (outcomes.get(stage.name) ?? []).map(({ seed }) =>
+          readFile(join(folder.stage(seed, stage.name), name)),
+        ),
+      );
+      await folder.write(name, Buffer.concat(await Promise.all(parts)));
+    }
     const report = makeReport(prepared, outcomes, this.seconds, this.audit);
     await folder.write("report.json", `${JSON.stringify(report, null, 2)}\n`);
     return report;

@@ -12,6 +12,8 @@ import type { StageOutcome, TaskScores } from "./stages.ts";
 const recordName = "outcome.json";
 /** A line for each test row: what was true and what the function tag said. */
 export const predictionsName = "predictions.jsonl";
+/** A line for each test row of a task without a head: how well the base foretold its text. */
+export const lossesName = "losses.jsonl";
 
 export interface StageRecord {
   readonly outcome: StageOutcome;
@@ -26,7 +28,9 @@ interface Stored {
   readonly learningRate: number;
   readonly seconds: number;
   readonly events: number;
-  readonly scores: readonly (Omit<TaskScores, "task" | "predictions"> & { readonly task: string })[];
+  readonly scores: readonly (Omit<TaskScores, "task" | "predictions" | "losses"> & {
+    readonly task: string;
+  })[];
 }
 
 export async function writeRecord(
@@ -37,11 +41,12 @@ export async function writeRecord(
   tags: readonly Tag[],
 ): Promise<void> {
   const { training, learningRate, scores } = outcome;
-  const named = scores.map(({ predictions: _, ...s }) => ({ ...s, task: s.task.name }));
+  const named = scores.map(({ predictions: _p, losses: _l, ...s }) => ({ ...s, task: s.task.name }));
   const stored: Stored = { training, learningRate, seconds, events, scores: named };
   await folder.commit(folder.stage(seed, stage), async (temporary) => {
     for (const tag of tags) await saveTag(join(temporary, tag.name + tagFileEnding), tag);
     await writeFile(join(temporary, predictionsName), predictionLines(seed, stage, scores), { flush: true });
+    await writeFile(join(temporary, lossesName), lossLines(seed, stage, scores), { flush: true });
     await writeFile(join(temporary, recordName), JSON.stringify(stored, withAllNumbers, 2), { flush: true });
   });
 }
@@ -49,6 +54,13 @@ export async function writeRecord(
 function predictionLines(seed: number, stage: string, scores: readonly TaskScores[]): string {
   const lines = scores.flatMap(({ task, target, predictions = [] }) =>
     predictions.map((p) => JSON.stringify({ seed, stage, task: task.name, target, ...p })),
+  );
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function lossLines(seed: number, stage: string, scores: readonly TaskScores[]): string {
+  const lines = scores.flatMap(({ task, losses = [] }) =>
+    losses.map((loss) => JSON.stringify({ seed, stage, task: task.name, ...loss })),
   );
   return lines.map((line) => `${line}\n`).join("");
 }

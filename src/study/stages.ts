@@ -1,12 +1,13 @@
 /** Runs one stage for one seed: trains its tags and scores them on the test side beside what they must beat. */
 import type { HeadValues, Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
+import { bitsPerCharacter, type TextScores, type TokenLosses, textMetrics } from "../evaluate/text.ts";
 import { bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { targetLabels, textLabels } from "../train/labels.ts";
-import { meanTextLoss, type Task, type TextExample } from "../train/tasks.ts";
+import { type Task, type TextExample, tokenLosses } from "../train/tasks.ts";
 import {
   type Continuation,
   type TrainEvent,
@@ -17,7 +18,7 @@ import {
 import { type Answer, classAnswer, numberAnswer } from "./answers.ts";
 import { plainBaselines, probe } from "./baselines.ts";
 import { classShares } from "./classes.ts";
-import { bitsPerCharacter, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
+import { dataTexts, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
 import {
   closedForm,
   describeAnswers,
@@ -64,6 +65,17 @@ export interface TaskScores {
   readonly methods: Record<string, Metrics>;
   /** Of the trained function tag on the test side. */
   readonly predictions?: readonly RowPrediction[];
+  /** Of the trained tag on the test side, for tasks without a head. */
+  readonly losses?: readonly RowLoss[];
+}
+
+/** How well the base foretells the text of a row: tokens of an answer, or characters of a domain's text. */
+export interface RowLoss {
+  /** 0-based data row of the file. */
+  readonly row: number;
+  readonly nats: number;
+  readonly tokens?: number;
+  readonly characters?: number;
 }
 
 export interface StageOutcome {
@@ -109,8 +121,7 @@ const trainedVectors = ({ stage, live }: StageRun): Map<string, Float32Array> =>
 async function runDomainStage(run: StageRun): Promise<StageOutcome> {
   const { stage, runner, onEvent } = run;
   const options = trainOptions(run);
-  const score = () =>
-    Promise.all(stage.tasks.map(async (t) => bitsPerCharacter(await scoreWithTag(runner, t, t.rows.test))));
+  const score = () => Promise.all(stage.tasks.map((t) => scoreWithTag(runner, t, t.rows.test)));
   const untrained = await score();
   const tasks = stage.tasks.map((t) => textTask(t));
   const training = await train(
@@ -125,18 +136,25 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
   const after = await score();
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
-    const bits = (value: number | undefined): Metrics => ({ bitsPerCharacter: value as number });
+    const bits = (scored: TextScores): Metrics => ({ bitsPerCharacter: bitsPerCharacter(scored) });
+    const tagged = after[i] as TextScores;
     const methods: Record<string, Metrics> = {
-      "domain tag": bits(after[i]),
-      "untrained tag": bits(untrained[i]),
+      "domain tag": bits(tagged),
+      "untrained tag": bits(untrained[i] as TextScores),
     };
     if (run.first) {
+      const texts = dataTexts(task, task.rows.test);
       for (const reading of plainReadings) {
-        const plain = await scorePlain(run.prepared.base, runner, task, task.rows.test, reading);
-        methods[`no tag: ${reading.name}`] = bits(bitsPerCharacter(plain));
+        const plain = await scorePlain(run.prepared.base, runner, texts, reading);
+        methods[`no tag: ${reading.name}`] = bits(plain);
       }
     }
-    scores.push({ task, target: null, methods });
+    const losses = task.rows.test.map(({ rowNumber }, k) => ({
+      row: rowNumber,
+      nats: (tagged.bits[k] as number) * Math.LN2,
+      characters: tagged.characters[k] as number,
+    }));
+    scores.push({ task, target: null, methods, losses });
   }
   return { training, learningRate: options.learningRate, scores };
 }
@@ -159,11 +177,8 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
       ...enrichment(run, task),
     }),
   );
-  const score = async (task: PreparedTask) => {
-    const nats = (await meanTextLoss(runner, examples(task, task.rows.test))).loss;
-    return { nats, perplexity: Math.exp(nats) };
-  };
-  const untrained = [];
+  const score = (task: PreparedTask) => tokenLosses(runner, examples(task, task.rows.test));
+  const untrained: TokenLosses[] = [];
   for (const task of stage.tasks) untrained.push(await score(task));
   const training = await train(
     runner,
@@ -177,8 +192,17 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
     describeFunction(live, task);
-    const methods = { "function tag": await score(task), "untrained tag": untrained[i] as Metrics };
-    scores.push({ task, target: null, methods });
+    const tagged = await score(task);
+    const methods = {
+      "function tag": { ...textMetrics(tagged) },
+      "untrained tag": { ...textMetrics(untrained[i] as TokenLosses) },
+    };
+    const losses = task.rows.test.map(({ rowNumber }, k) => ({
+      row: rowNumber,
+      nats: tagged.nats[k] as number,
+      tokens: tagged.tokens[k] as number,
+    }));
+    scores.push({ task, target: null, methods, losses });
   }
   return { training, learningRate: options.learningRate, scores };
 }

@@ -4,6 +4,7 @@
  */
 import type { Query } from "../batch/layout.ts";
 import type { HeadValues, Label, Runner } from "../batch/runner.ts";
+import { type TokenLosses, textMetrics } from "../evaluate/text.ts";
 
 export interface TextExample {
   readonly query: Query;
@@ -38,22 +39,21 @@ export function readout({ prompt }: Query): number {
   return prompt.readout;
 }
 
-/** Mean nats a label over the examples, and their number. */
-export async function meanTextLoss(
-  runner: Runner,
-  examples: readonly TextExample[],
-): Promise<{ loss: number; labels: number }> {
+/** Nats of the labels of each example, and how many there are. */
+export async function tokenLosses(runner: Runner, examples: readonly TextExample[]): Promise<TokenLosses> {
   const losses = await runner.nll(
     examples.map((e) => e.query),
     examples.map((e) => e.labels),
   );
-  let [sum, labels] = [0, 0];
-  for (const row of losses) {
-    for (const nll of row) sum += nll;
-    labels += row.length;
-  }
-  return { loss: sum / labels, labels };
+  return {
+    nats: Float64Array.from(losses, (row) => row.reduce((sum, nll) => sum + nll, 0)),
+    tokens: Float64Array.from(losses, (row) => row.length),
+  };
 }
+
+/** Mean nats a label over the examples. */
+export const meanTextLoss = async (runner: Runner, examples: readonly TextExample[]): Promise<number> =>
+  textMetrics(await tokenLosses(runner, examples)).nats;
 
 /** Predictions of a head at the examples' read-outs, [n, outputs], in standardised units. */
 export async function headPredictions(

@@ -277,7 +277,7 @@ async function validationLoss(
 ): Promise<number> {
   const text = tasks.flatMap((t) => (t.kind === "text" ? t.validation : []));
   const regression = tasks.flatMap((t) => (t.kind === "head" ? t.validation : []));
-  let loss = text.length ? (await meanTextLoss(runner, text)).loss : 0;
+  let loss = text.length ? await meanTextLoss(runner, text) : 0;
   if (regression.length && head) {
     const queries = regression.map((e) => e.query);
     loss += meanSquaredError(await headPredictions(runner, queries, head), regression);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { bootstrapInterval, ratioDifference } from "../../src/evaluate/bootstrap.ts";
+import { bootstrapInterval, bootstrapIntervals, ratioDifference } from "../../src/evaluate/bootstrap.ts";
 import { mean } from "../../src/evaluate/metrics.ts";
 
 /** Draws close to a normal distribution with mean 0 and variance 1. */
@@ -62,6 +62,19 @@ test("a small difference on the same rows is seen under large differences betwee
   assert.ok(Math.abs(value + 0.02) < 0.001, String(value));
   assert.ok(low < value && value < high && high < -0.019 && low > -0.021, `${low} ${high}`);
   assert.deepEqual(ratioDifference(b, b, size, { seed: 1 }), { value: 0, low: 0, high: 0, resamples: 2000 });
+});
+
+test("several statistics of the same resamples are each as they are alone", () => {
+  const values = noise(21, 40);
+  const largest = (rows: Int32Array) => Math.max(...Array.from(rows, (i) => values[i]!));
+  const options = { seed: 3, resamples: 150 };
+  const both = bootstrapIntervals(
+    40,
+    (rows) => ({ mean: meanOf(values)(rows), largest: largest(rows) }),
+    options,
+  );
+  assert.deepEqual(both.mean, bootstrapInterval(40, meanOf(values), options));
+  assert.deepEqual(both.largest, bootstrapInterval(40, largest, options));
 });
 
 test("what is not defined is NaN", () => {

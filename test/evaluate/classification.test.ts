@@ -1,4 +1,4 @@
-/** Metrics of classes and the logistic regression equal scikit-learn's. */
+/** Metrics of classes (their goldens are in metrics.test.ts); the logistic regression equals scikit-learn's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -10,19 +10,7 @@ import {
   rocAuc,
 } from "../../src/evaluate/classification.ts";
 import { fitLogistic, logisticProbabilities } from "../../src/evaluate/logistic.ts";
-import { assertClose, goldens } from "./golden.ts";
-
-for (const [name, golden] of Object.entries(goldens.classification)) {
-  test(`${name}: all metrics equal scikit-learn's, ties included`, () => {
-    const found = classificationMetrics(
-      Int32Array.from(golden.truth),
-      Float64Array.from(golden.probabilities),
-    );
-    assert.deepEqual(Object.keys(found).sort(), Object.keys(golden.expected).sort());
-    for (const [metric, value] of Object.entries(found))
-      assertClose([value], [golden.expected[metric]!], 1e-12, metric);
-  });
-}
+import { goldens } from "./golden.ts";
 
 for (const [name, { classes, alpha, x, labels, probabilities }] of Object.entries(goldens.logistic)) {
   test(`${name}: the regression finds scikit-learn's minimum`, () => {

@@ -1,6 +1,9 @@
 /** The numbers of goldens.py, and the comparison of arrays with them. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { classificationMetrics } from "../../src/evaluate/classification.ts";
+import { regressionMetrics } from "../../src/evaluate/metrics.ts";
+import { bitsPerCharacter, textMetrics } from "../../src/evaluate/text.ts";
 
 interface RidgeGolden {
   rows: number;
@@ -10,17 +13,18 @@ interface RidgeGolden {
   fits: { alpha: number; standardise: boolean; weight: number[]; bias: number[] }[];
 }
 
+type Expected = Record<string, number | null>;
+
 interface Goldens {
-  metrics: {
-    targets: number[];
-    predictions: number[];
-    expected: Record<string, number>;
-    libraries: Record<string, number>;
-  };
+  metrics: Record<
+    string,
+    { targets: number[]; predictions: number[]; expected: Expected; libraries: Expected }
+  >;
   classification: Record<
     string,
-    { classes: number; truth: number[]; probabilities: number[]; expected: Record<string, number> }
+    { classes: number; truth: number[]; probabilities: number[]; expected: Expected }
   >;
+  text: { lengths: number[]; losses: number[]; characters: number[]; expected: Record<string, number> };
   logistic: Record<
     string,
     { classes: number; alpha: number; x: number[]; labels: number[]; probabilities: number[] }
@@ -35,6 +39,55 @@ interface Goldens {
 }
 
 export const goldens = JSON.parse(readFileSync(new URL("goldens.json", import.meta.url), "utf8")) as Goldens;
+
+/** A metric of a case as it was found, and as the other libraries have it; NaN where it is not defined. */
+export interface MetricCase {
+  readonly metric: string;
+  readonly name: string;
+  readonly found: number;
+  readonly expected: number;
+}
+
+/** Every metric that reports show, on every golden case. */
+export function metricCases(): MetricCase[] {
+  const compared = (name: string, found: object, ...expected: Expected[]): MetricCase[] =>
+    expected.flatMap((numbers) =>
+      Object.entries(numbers).map(([metric, value]) => ({
+        metric,
+        name,
+        found: (found as Record<string, number>)[metric] ?? Number.POSITIVE_INFINITY,
+        expected: value ?? Number.NaN,
+      })),
+    );
+  const f64 = (values: readonly number[]) => Float64Array.from(values);
+  const { lengths, losses, characters, expected } = goldens.text;
+  const starts = lengths.map((_, i) => lengths.slice(0, i).reduce((a, b) => a + b, 0));
+  const nats = f64(
+    lengths.map((n, i) => losses.slice(starts[i]!, starts[i]! + n).reduce((a, b) => a + b, 0)),
+  );
+  const bits = nats.map((n) => n / Math.LN2);
+  const ofText = {
+    ...textMetrics({ nats, tokens: f64(lengths) }),
+    bitsPerCharacter: bitsPerCharacter({ bits, characters: f64(characters) }),
+  };
+  return [
+    ...Object.entries(goldens.metrics).flatMap(([name, g]) =>
+      compared(name, regressionMetrics(f64(g.targets), f64(g.predictions)), g.expected, g.libraries),
+    ),
+    ...Object.entries(goldens.classification).flatMap(([name, g]) =>
+      compared(name, classificationMetrics(Int32Array.from(g.truth), f64(g.probabilities)), g.expected),
+    ),
+    ...compared("rows of several lengths", ofText, expected),
+  ];
+}
+
+/** |found - expected| over the larger of 1 and |expected|; 0 where both are NaN, infinite where only one is. */
+export function difference({ found, expected }: MetricCase): number {
+  if (Number.isNaN(found) || Number.isNaN(expected)) {
+    return Number.isNaN(found) && Number.isNaN(expected) ? 0 : Number.POSITIVE_INFINITY;
+  }
+  return Math.abs(found - expected) / Math.max(1, Math.abs(expected));
+}
 
 /** max |actual - expected| / max |expected| is at most `tolerance`. */
 export function assertClose(

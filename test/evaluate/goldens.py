@@ -27,28 +27,49 @@ def metrics():
     p = np.round(y * 0.6 + rng.normal(size=30), 1)
     y[3] = y[7] = y[8]
     p[2] = p[9] = p[4] = p[20]
+    return regression(y, p)
+
+
+def regression(y, p):
+    """None where a number is not defined: a correlation with a constant, R2 and concordance of constant targets."""
     e = y - p
+    varied, both = len(set(y)) > 1, len(set(y)) > 1 and len(set(p)) > 1
     return {
         "targets": y.tolist(),
         "predictions": p.tolist(),
         "expected": {
-            "rows": 30,
+            "rows": len(y),
             "mse": (e**2).mean(),
             "rmse": np.sqrt((e**2).mean()),
             "mae": abs(e).mean(),
-            "r2": 1 - (e**2).sum() / ((y - y.mean()) ** 2).sum(),
-            "pearson": correlation(y, p),
-            "spearman": correlation(ranks(y), ranks(p)),
-            "ci": concordance(y, p),
+            "r2": 1 - (e**2).sum() / ((y - y.mean()) ** 2).sum() if varied else None,
+            "pearson": correlation(y, p) if both else None,
+            "spearman": correlation(ranks(y), ranks(p)) if both else None,
+            "ci": concordance(y, p) if varied else None,
         },
         "libraries": {
             "mse": sk.mean_squared_error(y, p),
             "rmse": sk.mean_squared_error(y, p, squared=False),
             "mae": sk.mean_absolute_error(y, p),
-            "r2": sk.r2_score(y, p),
-            "pearson": stats.pearsonr(y, p)[0],
-            "spearman": stats.spearmanr(y, p)[0],
+            "r2": sk.r2_score(y, p) if varied else None,
+            "pearson": stats.pearsonr(y, p)[0] if both else None,
+            "spearman": stats.spearmanr(y, p)[0] if both else None,
+            # Somers' D of predictions given targets is concordance with ties as half, from -1 to 1.
+            "ci": (stats.somersd(y, p).statistic + 1) / 2 if both else 0.5 if varied else None,
         },
+    }
+
+
+def more_metrics():
+    y = np.round(rng.normal(size=25), 1)
+    return {
+        "constant predictions": regression(y, np.full(25, 0.7)),
+        "constant targets": regression(np.full(25, 0.1), y),
+        "two rows": regression(np.array([1.0, 3.0]), np.array([2.5, 2.0])),
+        "many ties": regression(rng.integers(0, 3, 200).astype(float), rng.integers(0, 4, 200).astype(float)),
+        "reversed": regression(y, -y),
+        "no relation": regression(y, np.round(rng.normal(size=25), 2)),
+        "far from zero": regression(1e6 + y, 1e6 + np.round(y + rng.normal(size=25), 1)),
     }
 
 
@@ -62,19 +83,60 @@ def classification(n, k):
     """Probabilities with ties; scikit-learn's numbers."""
     truth = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
     logits = np.round(rng.normal(size=(n, k)) + 1.5 * np.eye(k)[truth], 1)
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return classes(truth, np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
+
+
+def classes(truth, p):
+    """Areas are means over the classes that are and are not in the truth (macro); None without such a class."""
+    k = p.shape[1]
     one_hot, best = np.eye(k)[truth], p.argmax(1)
+    curves = [c for c in range(k) if 0 < one_hot[:, c].sum() < len(truth)]
     return {
         "classes": k,
         "truth": truth.tolist(),
         "probabilities": p.ravel().tolist(),
         "expected": {
-            "rows": n,
-            "rocAuc": float(np.mean([sk.roc_auc_score(one_hot[:, c], p[:, c]) for c in range(k)])),
-            "prAuc": sk.average_precision_score(one_hot, p, average="macro"),
+            "rows": len(truth),
+            "rocAuc": float(np.mean([sk.roc_auc_score(one_hot[:, c], p[:, c]) for c in curves])) if curves else None,
+            "prAuc": sk.average_precision_score(one_hot[:, curves], p[:, curves], average="macro") if curves else None,
             "accuracy": sk.accuracy_score(truth, best),
             "f1": sk.f1_score(truth, best, average="macro"),
-            "logLoss": sk.log_loss(truth, p),
+            "logLoss": sk.log_loss(truth, p, labels=list(range(k))),
+        },
+    }
+
+
+def more_classes():
+    def soft(n, k):
+        logits = np.round(rng.normal(size=(n, k)), 1)
+        return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+    return {
+        "constant predictions": classes(np.array([0, 1] * 12 + [2]), np.tile([0.5, 0.3, 0.2], (25, 1))),
+        "a class without rows": classes(rng.integers(0, 2, 30), soft(30, 3)),
+        "a class never predicted": classes(rng.integers(0, 3, 30), np.concatenate([soft(30, 2) * 0.95, np.full((30, 1), 0.05)], 1)),
+        "one class only": classes(np.zeros(10, int), soft(10, 2)),
+        "certain and right": classes(np.array([0, 1, 1, 0]), np.eye(2)[[0, 1, 1, 0]]),
+        "rare positives": classes((rng.random(300) < 0.03).astype(int), soft(300, 2)),
+    }
+
+
+def text():
+    """Rows of tokens with the probabilities that a model gave to all tokens of a vocabulary."""
+    lengths = [1, 4, 9, 2, 30]
+    tokens = rng.integers(0, 11, sum(lengths))
+    logits = rng.normal(size=(sum(lengths), 11)) * 2
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    characters = [3, 7, 21, 2, 55]
+    nats = sk.log_loss(tokens, p, labels=list(range(11)))
+    return {
+        "lengths": lengths,
+        "losses": (-np.log(p[np.arange(len(tokens)), tokens])).tolist(),
+        "characters": characters,
+        "expected": {
+            "nats": nats,
+            "perplexity": np.exp(nats),
+            "bitsPerCharacter": sk.log_loss(tokens, p, labels=list(range(11)), normalize=False) / np.log(2) / sum(characters),
         },
     }
 
@@ -132,4 +194,7 @@ if __name__ == "__main__":
         "classification": {"two classes": classification(40, 2), "five classes": classification(60, 5)},
         "logistic": {"two classes": logistic(60, 4, 2, 1.0), "four classes": logistic(80, 3, 4, 0.1)},
     }
+    golden["metrics"] = {"ties": golden["metrics"], **more_metrics()}
+    golden["classification"].update(more_classes())
+    golden["text"] = text()
     print(json.dumps(golden))

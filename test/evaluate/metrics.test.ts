@@ -2,19 +2,49 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { classificationMetrics } from "../../src/evaluate/classification.ts";
 import { concordanceIndex, pearson, r2, regressionMetrics, spearman } from "../../src/evaluate/metrics.ts";
-import { assertClose, goldens } from "./golden.ts";
+import { classesOfRows, meanOfRows, numbersOfRows } from "../../src/evaluate/of-rows.ts";
+import { metricInfo } from "../../src/study/methods.ts";
+import { assertClose, difference, goldens, metricCases } from "./golden.ts";
 
 const f64 = (values: readonly number[]) => Float64Array.from(values);
 
-test("all metrics equal numpy's, scipy's and scikit-learn's, ties included", () => {
-  const { targets, predictions, expected, libraries } = goldens.metrics;
-  const found = regressionMetrics(f64(targets), f64(predictions));
-  assert.deepEqual(Object.keys(found).sort(), Object.keys(expected).sort());
-  for (const [name, value] of Object.entries(found)) {
-    assertClose([value], [expected[name]!], 1e-13, name);
-    if (name in libraries) assertClose([value], [libraries[name]!], 1e-13, name);
+test("every metric of every case equals numpy's, scipy's and scikit-learn's", () => {
+  const cases = metricCases();
+  for (const one of cases) {
+    assert.ok(difference(one) < 1e-13, `${one.metric} of ${one.name}: ${one.found}, not ${one.expected}`);
   }
+  const shown = Object.keys(metricInfo);
+  assert.deepEqual([...new Set(cases.map((c) => c.metric))].sort(), ["rows", ...shown].sort());
+  for (const metric of shown) assert.ok(cases.some((c) => c.metric === metric && c.expected > 0));
+  assert.equal(difference({ metric: "r2", name: "", found: 0.5, expected: Number.NaN }), Infinity);
+  assert.equal(difference({ metric: "r2", name: "", found: 3, expected: 2 }), 0.5);
+});
+
+test("property: of drawn rows they are what they are of a table of those rows", () => {
+  const { targets, predictions } = goldens.metrics.ties!;
+  const { truth, probabilities } = goldens.classification["five classes"]!;
+  const numbers = numbersOfRows(f64(targets), f64(predictions));
+  const classes = classesOfRows(Int32Array.from(truth), f64(probabilities));
+  const drawn = fc.array(fc.integer({ min: 0, max: 29 }), { minLength: 2, maxLength: 40 });
+  fc.assert(
+    fc.property(drawn, (rows) => {
+      const { rows: _n, ...table } = regressionMetrics(
+        f64(rows.map((i) => targets[i]!)),
+        f64(rows.map((i) => predictions[i]!)),
+      );
+      assert.deepEqual(numbers(Int32Array.from(rows)), table);
+      const { rows: _c, ...classTable } = classificationMetrics(
+        Int32Array.from(rows, (i) => truth[i]!),
+        f64(rows.flatMap((i) => probabilities.slice(5 * i, 5 * i + 5))),
+      );
+      assert.deepEqual(classes(Int32Array.from(rows)), classTable);
+      const mean = meanOfRows([numbers, numbers])(Int32Array.from(rows));
+      assert.deepEqual(mean, numbers(Int32Array.from(rows)));
+    }),
+    { numRuns: 50 },
+  );
 });
 
 test("known values", () => {

@@ -86,7 +86,10 @@ test("classes are learned, scored, kept in the tag and predicted with probabilit
     assert.ok(Math.abs(Object.values(probabilities!).reduce((a, b) => a + b) - 1) < 1e-9);
     assert.equal(classSet![0], values.kind);
   }
-  const page = toHtml([await describeRun(join(folder, "classes"), base)]);
+  const described = await describeRun(join(folder, "classes"), base);
+  const shown = Object.keys(methods["function tag"]!).sort();
+  assert.deepEqual(Object.keys(described.stages[0]!.tasks[0]!.intervals).sort(), shown);
+  const page = toHtml([described]);
   assert.match(page, /Test rows by true kind \(down\) and predicted \(across\)/);
   const lines = (await readFile(join(folder, "classes", "predictions.jsonl"), "utf8")).trim().split("\n");
   const first = JSON.parse(lines[0]!) as { truth: string; probabilities: object };

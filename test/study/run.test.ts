@@ -7,7 +7,10 @@ import { after, before, test } from "node:test";
 import { rmse } from "../../src/evaluate/metrics.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
+import { describeRun } from "../../src/report/document.ts";
+import { toMarkdown } from "../../src/report/markdown.ts";
 import { loadStudy } from "../../src/study/load.ts";
+import { isTrainedTag } from "../../src/study/methods.ts";
 import { predict } from "../../src/study/predict.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
 import type { Report } from "../../src/study/report.ts";
@@ -65,6 +68,21 @@ const countStage = `
     batch: 8
     head: { solveEvery: 2 }`;
 
+/** Every metric of every trained tag has an interval around what the report says. */
+async function assertIntervals(out: string, tasks: number): Promise<void> {
+  const described = (await describeRun(out, "no geometry")).stages.flatMap((s) => s.tasks);
+  assert.equal(described.length, tasks);
+  for (const { task, methods, intervals } of described) {
+    const trained = methods.find(isTrainedTag)?.mean ?? assert.fail();
+    assert.deepEqual(Object.keys(intervals).sort(), Object.keys(trained).sort());
+    for (const [metric, { value, low, high }] of Object.entries(intervals)) {
+      const reported = trained[metric] as number;
+      assert.ok(Math.abs(value - reported) < 1e-9 * Math.max(1, Math.abs(reported)), `${task} ${metric}`);
+      assert.ok(low < high && low <= value && value <= high, `${task} ${metric}: ${low} ${value} ${high}`);
+    }
+  }
+}
+
 let runs = 0;
 
 async function run(
@@ -91,6 +109,7 @@ test("domain, then a number: files, events, report, and predictions that repeat 
 
   assert.deepEqual((await readdir(out)).sort(), [
     "events.jsonl",
+    "losses.jsonl",
     "predictions.jsonl",
     "report.json",
     "run.json",
@@ -177,9 +196,18 @@ test("several outputs, a gradient head, additive means", async () => {
   const stage = countStage
     .replace("target: oxygens", "target: [oxygens, length], effects: [parity, length]")
     .replace("solveEvery: 2", "fit: gradient");
-  const { report, tags } = await run(`${head}stages:${domainStage}${stage}`);
+  const { out, report, tags } = await run(`${head}stages:${domainStage}${stage}`);
   assert.equal(tags.get("Count")?.head?.outputs, 2);
   assert.deepEqual(tags.get("Count")?.outputs, ["oxygens", "length"]);
+  const [{ values, intervals } = assert.fail()] = await predict(base, tags, "Count", [{ text: "CCO" }]);
+  for (const target of ["oxygens", "length"]) {
+    const [low, high] = intervals?.[target] ?? assert.fail();
+    assert.ok(low < (values[target] as number) && (values[target] as number) < high, target);
+  }
+  await assertIntervals(out, 3);
+  const page = toMarkdown([await describeRun(out, "no geometry")]);
+  assert.match(page, /count\/rows: oxygens/);
+  assert.match(page, /count\/rows: length/);
   // The length is one of the two effects.
   assert.ok(metric(report, "count", "length", "additive means", "rmse") < 0.3);
 });
@@ -193,7 +221,8 @@ stages:${domainStage}
     steps: 40
     batch: 8
     rate: 0.3`;
-  const { report, tags } = await run(study);
+  const { out, report, tags } = await run(study);
+  await assertIntervals(out, 2);
   const [trained, untrained] = ["function tag", "untrained tag"].map((m) =>
     metric(report, "parity", null, m, "nats"),
   );

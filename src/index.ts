@@ -32,6 +32,14 @@ export type { BaseFingerprint } from "./models/fingerprint.ts";
 export { writeReport } from "./report/write.ts";
 export type { QualityReport } from "./study/audit.ts";
 export type { Finding } from "./study/clean.ts";
+export { evaluateTag } from "./study/evaluate.ts";
+export type {
+  EvaluateOptions,
+  Evaluation,
+  MetricInterval,
+  MetricIntervals,
+  OutputEvaluation,
+} from "./study/evaluation.ts";
 export type { Leakage, LeakExample, SideLeak } from "./study/leakage.ts";
 export { type LoadedStudy, loadStudy, parseStudy } from "./study/load.ts";
 export type { MethodResult, Metrics } from "./study/methods.ts";

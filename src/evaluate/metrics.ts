@@ -7,8 +7,8 @@ import { placesOf, rowsByPlace } from "./places.ts";
 
 export interface Regression {
   rows: number;
-  mse: number;
   rmse: number;
+  mse: number;
   mae: number;
   /** 1 - squared error / squared deviation of the targets from their own mean. */
   r2: number;
@@ -21,8 +21,8 @@ export interface Regression {
 export function regressionMetrics(targets: Float64Array, predictions: Float64Array): Regression {
   return {
     rows: targets.length,
-    mse: mse(targets, predictions),
     rmse: rmse(targets, predictions),
+    mse: mse(targets, predictions),
     mae: mae(targets, predictions),
     r2: r2(targets, predictions),
     pearson: pearson(targets, predictions),

@@ -28,6 +28,13 @@ export function textMetrics({ nats, tokens }: TokenLosses): TextLoss {
 
 export const bitsPerCharacter = ({ bits, characters }: TextScores): number => total(bits) / total(characters);
 
+/** Share of the rows whose answer is the truth, character by character. */
+export function exactMatch(truth: readonly string[], said: readonly string[], rows: Int32Array): number {
+  let same = 0;
+  for (const i of rows) if (truth[i] === said[i]) same++;
+  return same / rows.length;
+}
+
 function total(values: Float64Array): number {
   let sum = 0;
   for (const value of values) sum += value;

@@ -34,8 +34,10 @@ export function textTask(task: PreparedTask): TextTask {
 const dataText = ({ pieces }: Prompt): string =>
   pieces.flatMap((p) => (p.kind === "field" ? [p.text.trim()] : [])).join("");
 
+export const textsOf = (prompts: readonly Prompt[]): string[] => prompts.map(dataText);
+
 export const dataTexts = (task: PreparedTask, rows: readonly TaskRow[]): string[] =>
-  promptsOf(task, rows).map(dataText);
+  textsOf(promptsOf(task, rows));
 
 /** The text after the tag, as the trained prompts have it. */
 export const scoreWithTag = (
@@ -53,7 +55,7 @@ export async function scorePrompts(
     runner,
     prompts.map((prompt) => textExample(prompt, isolate)),
   );
-  return textScores(prompts.map(dataText), nats);
+  return textScores(textsOf(prompts), nats);
 }
 
 export interface PlainReading {

@@ -47,6 +47,7 @@ export const metricInfo: Readonly<Record<string, { heading: string; lower: boole
   f1: { heading: "F1", lower: false },
   logLoss: { heading: "log loss", lower: true },
   bitsPerCharacter: { heading: "bits/char", lower: true },
+  exactMatch: { heading: "exact match", lower: false },
   nats: { heading: "nats/token", lower: true },
   perplexity: { heading: "perplexity", lower: true },
 };

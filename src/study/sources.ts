@@ -34,11 +34,9 @@ export async function readSources(
     const { by } = splitSpec;
     const sides = splitRows(table, splitSpec, splitSpec.seed, await moleculeGroups(table, splitSpec));
     const seenIn = (side: Side) =>
-      sides[side].filter((i) => {
-        const { path, row } = placeOf(table.files, table.rowNumbers[i] as number);
-        const fields = table.rows[i] as Record<string, string>;
-        return seenSets.some((s) => s.files.includes(basename(path)) && s.has(row, fields));
-      }).length;
+      sides[side].filter((i) =>
+        wasSeen(seenSets, table, table.rowNumbers[i] as number, table.rows[i] as Record<string, string>),
+      ).length;
     sources.set(name, {
       name,
       spec,
@@ -60,7 +58,18 @@ function inFolder(source: SourceSpec, folder: string): SourceSpec {
   return { ...located(source), join: source.join?.map(located) };
 }
 
-interface SeenSet {
+/** Whether the base was pretrained on a row. */
+export function wasSeen(
+  sets: readonly SeenSet[],
+  { files }: Pick<Table, "files">,
+  rowNumber: number,
+  fields: Record<string, string>,
+): boolean {
+  const { path, row } = placeOf(files, rowNumber);
+  return sets.some((s) => s.files.includes(basename(path)) && s.has(row, fields));
+}
+
+export interface SeenSet {
   readonly files: readonly string[];
   has(rowNumber: number, row: Record<string, string>): boolean;
 }
@@ -76,7 +85,7 @@ interface SeenEntry {
  * `seen.json` of a base: rows of public sets that it was pretrained on, matched by the file's name. A base
  * without one claims nothing.
  */
-async function readSeen(baseFolder: string): Promise<SeenSet[]> {
+export async function readSeen(baseFolder: string): Promise<SeenSet[]> {
   const file = join(baseFolder, "seen.json");
   const text = await readFile(file, "utf8").catch(() => null);
   if (text === null) return [];

@@ -9,6 +9,7 @@ import { run, temporaryFolder, writeStudy } from "./command.ts";
 const commands = [
   "train",
   "predict",
+  "eval",
   "tags",
   "tags list",
   "tags show",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { classificationMetrics } from "../../src/evaluate/classification.ts";
 import { regressionMetrics } from "../../src/evaluate/metrics.ts";
-import { bitsPerCharacter, textMetrics } from "../../src/evaluate/text.ts";
+import { bitsPerCharacter, exactMatch, textMetrics } from "../../src/evaluate/text.ts";
 
 interface RidgeGolden {
   rows: number;
@@ -24,7 +24,14 @@ interface Goldens {
     string,
     { classes: number; truth: number[]; probabilities: number[]; expected: Expected }
   >;
-  text: { lengths: number[]; losses: number[]; characters: number[]; expected: Record<string, number> };
+  text: {
+    lengths: number[];
+    losses: number[];
+    characters: number[];
+    truth: string[];
+    said: string[];
+    expected: Record<string, number>;
+  };
   logistic: Record<
     string,
     { classes: number; alpha: number; x: number[]; labels: number[]; probabilities: number[] }
@@ -60,13 +67,14 @@ export function metricCases(): MetricCase[] {
       })),
     );
   const f64 = (values: readonly number[]) => Float64Array.from(values);
-  const { lengths, losses, characters, expected } = goldens.text;
+  const { lengths, losses, characters, truth, said, expected } = goldens.text;
   const starts = lengths.map((_, i) => lengths.slice(0, i).reduce((a, b) => a + b, 0));
   const nats = f64(
     lengths.map((n, i) => losses.slice(starts[i]!, starts[i]! + n).reduce((a, b) => a + b, 0)),
   );
   const bits = nats.map((n) => n / Math.LN2);
   const ofText = {
+    exactMatch: exactMatch(truth, said, Int32Array.from(truth.keys())),
     ...textMetrics({ nats, tokens: f64(lengths) }),
     bitsPerCharacter: bitsPerCharacter({ bits, characters: f64(characters) }),
   };

@@ -129,11 +129,15 @@ def text():
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     characters = [3, 7, 21, 2, 55]
     nats = sk.log_loss(tokens, p, labels=list(range(11)))
+    truth, said = ["odd", "even", "odd", " odd", "even"], ["odd", "odd", "Odd", "odd", "even"]
     return {
+        "truth": truth,
+        "said": said,
         "lengths": lengths,
         "losses": (-np.log(p[np.arange(len(tokens)), tokens])).tolist(),
         "characters": characters,
         "expected": {
+            "exactMatch": sk.accuracy_score(truth, said),
             "nats": nats,
             "perplexity": np.exp(nats),
             "bitsPerCharacter": sk.log_loss(tokens, p, labels=list(range(11)), normalize=False) / np.log(2) / sum(characters),

@@ -73,13 +73,13 @@ test("what is not defined is NaN", () => {
     const { rows: _, ...rest } = regressionMetrics(f64(y), f64(p));
     return Object.entries(rest).flatMap(([name, value]) => (Number.isNaN(value) ? [name] : []));
   };
-  assert.deepEqual(metrics([], []), ["mse", "rmse", "mae", "r2", "pearson", "spearman", "ci"]);
+  assert.deepEqual(metrics([], []), ["rmse", "mse", "mae", "r2", "pearson", "spearman", "ci"]);
   assert.deepEqual(metrics([1], [2]), ["r2", "pearson", "spearman", "ci"]);
   assert.deepEqual(metrics([0.1, 0.1, 0.1], [1, 2, 3]), ["r2", "pearson", "spearman", "ci"]);
   assert.deepEqual(metrics([1, 2, 3], [0.7, 0.7, 0.7]), ["pearson", "spearman"]);
   assert.deepEqual(metrics([1, 2, Number.NaN], [1, 2, 3]), [
-    "mse",
     "rmse",
+    "mse",
     "mae",
     "r2",
     "pearson",

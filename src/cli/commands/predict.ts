@@ -1,5 +1,4 @@
 /** `tagllm predict`: rows in, what a function tag says about them out, in the order of the rows. */
-import { dirname } from "node:path";
 import type { Cell, WrittenColumn } from "../../data/parquet-writer.ts";
 import { streamPipe } from "../../data/pipe.ts";
 import { type RowBatch, streamRows } from "../../data/source.ts";
@@ -7,11 +6,10 @@ import { TagllmError } from "../../errors.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { type Prediction, predict } from "../../study/predict.ts";
 import { quote } from "../../suggest.ts";
-import { loadTag, tagFile, tagFileEnding } from "../../tags/file.ts";
-import { tagsAskedFor } from "../../tags/library.ts";
 import type { Tag } from "../../tags/tag.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
+import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
 import { grouped, properties } from "../table.ts";
 import { fileSink, tableFormat, textSink } from "../table-writer.ts";
@@ -159,20 +157,6 @@ function cells(tag: Tag, { values, intervals, probabilities, outOfDomain, error 
 
 function jsonOf({ trimmed: _, error, ...rest }: Prediction): object {
   return error ? { error: { code: error.code, problem: error.problem, cure: error.cure } } : rest;
-}
-
-/** The function tag and the tags that its template names, from one folder. */
-async function openTagsFor(
-  fileOrName: string,
-  folder: string | undefined,
-): Promise<{ tag: Tag; tags: Map<string, Tag> }> {
-  const isFile = fileOrName.endsWith(tagFileEnding);
-  const home = folder ?? (isFile ? dirname(fileOrName) : ".");
-  const tag = await loadTag(isFile ? fileOrName : tagFile(home, fileOrName));
-  const tags = new Map([[tag.name, tag]]);
-  for (const name of tagsAskedFor(tag))
-    if (!tags.has(name)) tags.set(name, await loadTag(tagFile(home, name)));
-  return { tag, tags };
 }
 
 function noteTrimmed({ progress }: Io, predictions: readonly Prediction[]): void {

@@ -1,4 +1,4 @@
-/** The commands that use tags: predict. What one does is loaded when it is called. */
+/** The commands that use tags: predict, eval. What one does is loaded when it is called. */
 import { type Define, engineOptions, fields } from "./define.ts";
 
 export function useCommands({ program, add }: Define): void {
@@ -26,6 +26,29 @@ export function useCommands({ program, add }: Define): void {
         "write the table with predictions to .csv, .tsv, .jsonl or .parquet instead of stdout",
       )
       .option("--strict", "stop at the first row that cannot be predicted instead of marking it")
+      .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),
+  );
+
+  engineOptions(
+    add(
+      program,
+      "eval",
+      "Score a tag on a labelled table: metrics with intervals, coverage, what a constant would reach.",
+      [
+        ["tagllm eval runs/solubility/tags new.csv", "the folder's function tag"],
+        ["tagllm eval tags new.csv --tag Solubility --target measured", "the truth in another column"],
+        ["tagllm eval tags molecules.csv --tag SMILES --target smiles", "a domain tag: bits per character"],
+      ],
+      async (io, [folder, data], options) =>
+        (await import("../commands/eval.ts")).evaluate(io, folder!, data!, options),
+    )
+      .argument("<tags>", "folder of tag files")
+      .argument("<data>", "table with the fields of the prompt and the truth")
+      .option("-t, --tag <name>", "the tag (default: the folder's only function tag)")
+      .option(
+        "--target <column...>",
+        "columns with the truth, one per output (default: as the tag calls them)",
+      )
       .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),
   );
 }

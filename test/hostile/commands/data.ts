@@ -207,4 +207,22 @@ export const dataAttacks: Attack[] = [
       return ["predict", "--tag", "Size", "--tags", tags, "--data", "words.csv", "--out", "out.parquet"];
     },
   },
+  {
+    name: "a table to score without the truth",
+    code: "data/column",
+    mentions: ["size", "--target"],
+    prepare: async (folder, world) => {
+      await files(folder, { "words.csv": "word\nCO\nCOO\n" });
+      return ["eval", world.tags, "words.csv"];
+    },
+  },
+  {
+    name: "a table to score whose truth is no number",
+    code: "study/data",
+    mentions: ["Size", "2 rows: size is"],
+    prepare: async (folder, world) => {
+      await files(folder, { "words.csv": "word,size\nCO,big\nCOO,big\n" });
+      return ["eval", world.tags, "words.csv"];
+    },
+  },
 ];

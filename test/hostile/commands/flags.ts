@@ -82,4 +82,31 @@ export const flagAttacks: Attack[] = [
       return ["learn", "words.csv", "--target", "size"];
     },
   },
+  {
+    name: "two columns to compare one answer with",
+    code: "study/data",
+    mentions: ["size", "2 columns", "--target COLUMN"],
+    prepare: async (folder, world) => {
+      await files(folder, { "words.csv": goodTable });
+      return ["eval", world.tags, "words.csv", "--target", "size", "word"];
+    },
+  },
+  {
+    name: "a folder to score without a function tag",
+    code: "usage",
+    mentions: ["empty", "--tag NAME"],
+    prepare: async (folder) => {
+      await files(folder, { "words.csv": goodTable, "empty/notes.txt": "" });
+      return ["eval", "empty", "words.csv"];
+    },
+  },
+  {
+    name: "a domain tag to score without its column",
+    code: "study/data",
+    mentions: ["Word", "--target COLUMN"],
+    prepare: async (folder, world) => {
+      await files(folder, { "words.csv": goodTable });
+      return ["eval", world.tags, "words.csv", "--tag", "Word"];
+    },
+  },
 ];

@@ -1,0 +1,109 @@
+/** `tagllm eval`: how good a tag is on a labelled table. */
+import { readRows } from "../../data/source.ts";
+import { defaultBase } from "../../models/default-base.ts";
+import { evaluateTag } from "../../study/evaluate.ts";
+import type { Evaluation, MetricInterval, OutputEvaluation } from "../../study/evaluation.ts";
+import { headingOf } from "../../study/methods.ts";
+import { listTags } from "../../tags/library.ts";
+import type { Io } from "../io.ts";
+import { type EngineChoice, withBase } from "../open-study.ts";
+import { openTagsFor } from "../open-tags.ts";
+import { type Result, UsageError } from "../result.ts";
+import { grouped, table } from "../table.ts";
+
+export interface EvalChoice extends EngineChoice {
+  tag?: string;
+  target?: string[];
+  base?: string;
+}
+
+export async function evaluate(io: Io, folder: string, data: string, choice: EvalChoice): Promise<Result> {
+  const signal = io.signal();
+  const name = choice.tag ?? (await onlyFunctionTag(folder));
+  const { tag, tags } = await openTagsFor(name, folder);
+  const rows = await readRows({ file: data });
+  const evaluation = await withBase(choice.base ?? defaultBase, choice, (base) =>
+    evaluateTag(base, tags, tag.name, rows, {
+      signal,
+      ...(choice.target && { targets: choice.target }),
+      onProgress: (done) => io.progress.update(`${grouped(done)} rows answered by ${tag.name} ...`),
+    }),
+  );
+  io.progress.clear();
+  return { text: textOf(evaluation, data), json: { data, ...evaluation } };
+}
+
+async function onlyFunctionTag(folder: string): Promise<string> {
+  const listed = await listTags(folder);
+  const names = listed.flatMap((entry) =>
+    "tag" in entry && entry.tag.kind === "function" ? [entry.tag.name] : [],
+  );
+  if (names.length === 1) return names[0] as string;
+  const problem = names.length
+    ? `${folder} has ${names.length} function tags: ${names.join(", ")}.`
+    : `${folder} has no function tag that can be read.`;
+  throw new UsageError(problem, "Say which tag is to be scored with --tag NAME.");
+}
+
+function textOf(evaluation: Evaluation, data: string): string {
+  const { tag, rows, scored } = evaluation;
+  const lines = [
+    `${tag} on ${data}: ${grouped(scored)} of ${grouped(rows)} rows scored`,
+    ...evaluation.outputs.flatMap((output) => ["", ...outputLines(output)]),
+  ];
+  const notes = notesOn(evaluation);
+  return [...lines, ...(notes.length ? ["", ...notes] : [])].join("\n");
+}
+
+function outputLines({ output, column, metrics, baseline, coverage }: OutputEvaluation): string[] {
+  const title = output === null || output === column ? column : `${output}, compared with ${column}`;
+  const rows = Object.entries(metrics).map(([name, metric]) => [
+    headingOf(name),
+    shown(metric.value),
+    range(metric),
+    shown(baseline?.metrics[name]?.value ?? null),
+  ]);
+  const columns = [
+    { title },
+    { title: "value", align: "right" as const },
+    { title: "95 % interval", align: "right" as const },
+    { title: baseline?.method ?? "", align: "right" as const },
+  ];
+  if (!coverage) return [table(columns, rows)];
+  const { promised, share, held, size } = coverage;
+  const what = metrics.accuracy
+    ? `sets (${size.toFixed(2)} classes on average)`
+    : `intervals (mean width ${size.toPrecision(3)})`;
+  return [
+    table(columns, rows),
+    `${100 * promised} % ${what} hold the truth of ${grouped(held)} rows: ${percent(share.value)} (${percent(share.low)} to ${percent(share.high)}).`,
+  ];
+}
+
+function notesOn({ failed, trimmed, outOfDomain, seen, usedInTraining, scored }: Evaluation): string[] {
+  return [
+    ...failed.map(({ reason, rows }) => {
+      const some = rows.slice(0, 5).map((r) => r + 1);
+      return `! ${grouped(rows.length)} rows not scored: ${reason} (rows ${some.join(", ")}${rows.length > 5 ? ", ..." : ""})`;
+    }),
+    ...(trimmed > 0 ? [`! ${grouped(trimmed)} rows were cut to fit the base.`] : []),
+    ...(outOfDomain === null
+      ? []
+      : [
+          `${grouped(outOfDomain)} of ${grouped(scored)} rows (${percent(outOfDomain / scored)}) are unlike those that the tag learned; of like rows it would be about 1 %.`,
+        ]),
+    ...(usedInTraining
+      ? ["! This file is one that the tag was made from: rows that it was trained on are no test."]
+      : []),
+    ...(seen
+      ? [
+          `! The base was pretrained on ${grouped(seen)} of these rows; scores on them are not held-out scores.`,
+        ]
+      : []),
+  ];
+}
+
+const shown = (value: number | null): string => (value === null ? "-" : value.toFixed(3));
+const range = ({ low, high }: MetricInterval): string =>
+  low === null || high === null ? "-" : `${low.toFixed(3)} to ${high.toFixed(3)}`;
+const percent = (share: number | null): string => (share === null ? "-" : `${(100 * share).toFixed(1)} %`);

@@ -35,6 +35,9 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
       case "validation":
         if (event.best) validation = `, best validation ${event.loss.toFixed(4)}`;
         break;
+      case "warning":
+        progress.note(`! ${title}: ${event.message}`);
+        break;
       case "stage-end":
         progress.note(
           `${title}: done in ${duration(event.seconds)}, best validation loss ${event.bestLoss.toFixed(4)} at step ${event.bestStep}`,

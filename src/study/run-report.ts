@@ -21,6 +21,7 @@ export function makeReport(
   outcomes: ReadonlyMap<string, readonly SeedStage[]>,
   seconds: number,
   audit: Audit,
+  diagnosed: readonly string[],
 ): Report {
   const { loaded, base, sources, stages } = prepared;
   const { name } = loaded.study;
@@ -50,7 +51,7 @@ export function makeReport(
     seeds: loaded.study.seeds,
     data,
     stages: stageReports,
-    warnings: collectWarnings(data, stageReports),
+    warnings: [...collectWarnings(data, stageReports), ...diagnosed],
     seconds,
   };
 }

@@ -7,11 +7,14 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BlockStore } from "../batch/store.ts";
 import { allFiles } from "../data/source.ts";
+import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
+import { quote } from "../suggest.ts";
 import type { Continuation, TrainEvent, TrainState } from "../train/trainer.ts";
 import { version } from "../version.ts";
 import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { type Finding, findingText, type Sign, Watch } from "./diagnosis.ts";
 import { EventLog } from "./event-log.ts";
 import { type Embeddings, freezeTag, type LiveTag, readEmbeddings, restoreTags, startTags } from "./live.ts";
 import { makeRunner, type PreparedStage, type PreparedStudy } from "./prepare.ts";
@@ -34,6 +37,8 @@ export type StudyEvent =
   /** Done in an earlier session; not logged again. */
   | { kind: "stage-kept"; stage: string; seed: number }
   | { kind: "stage-end"; stage: string; seed: number; seconds: number; bestStep: number; bestLoss: number }
+  /** Training that goes wrong, or made no difference: said once for each sign. */
+  | { kind: "warning"; stage: string; seed: number; sign: Sign; step: number; message: string }
   | (TrainEvent & { stage: string; seed: number; steps: number });
 
 export interface RunOptions {
@@ -162,6 +167,13 @@ class Run {
       reuse: runner.options.reuse,
       from: from?.step ?? 0,
     });
+    const watch = await this.watch(stage, seed, embeddings);
+    const warn = (findings: readonly Finding[]) => {
+      for (const finding of findings) {
+        const { sign, step } = finding;
+        this.emit({ kind: "warning", stage: name, seed, sign, step, message: findingText(finding) });
+      }
+    };
     const began = performance.now();
     const outcome = await runStage({
       prepared,
@@ -172,13 +184,47 @@ class Run {
       seed,
       first: seed === prepared.loaded.study.seeds[0],
       score: true,
-      onEvent: (e) => this.emit({ ...e, stage: name, seed, steps }),
+      onEvent: (e) => {
+        this.emit({ ...e, stage: name, seed, steps });
+        warn(watch.see(e));
+      },
       continuation: this.continuation(name, seed, from),
+    }).catch((error: unknown) => {
+      throw this.whereDiverged(error, name, seed);
     });
+    warn(watch.end(outcome));
     const seconds = (from?.seconds ?? 0) + (performance.now() - began) / 1000;
     const { step, loss } = outcome.training.best;
     this.emit({ kind: "stage-end", stage: name, seed, seconds, bestStep: step, bestLoss: loss });
     return { outcome, seconds };
+  }
+
+  /** Knows what an earlier session saw of the stage. */
+  private async watch(
+    { stage, kind, tasks }: PreparedStage,
+    seed: number,
+    { stats, rms }: Embeddings,
+  ): Promise<Watch> {
+    const validationRows = tasks.reduce((n, t) => n + t.rows.validation.length, 0);
+    const watch = new Watch({ kind, steps: stage.steps, validationRows, meanNorm: stats.meanNorm, rms });
+    for (const event of await readEvents(this.folder.events)) {
+      if (event.kind !== "step" && event.kind !== "validation") continue;
+      if (event.stage === stage.name && event.seed === seed) watch.see(event);
+    }
+    return watch;
+  }
+
+  /** A training that ended in numbers that are none, with what is kept. */
+  private whereDiverged(error: unknown, stage: string, seed: number): unknown {
+    if (!(error instanceof TagllmError) || error.code !== "train/diverged") return error;
+    const done = [...this.outcomes].flatMap(([name, seeds]) => seeds.map((s) => `${name} (seed ${s.seed})`));
+    const kept = done.length ? `Kept in ${this.folder.path}: ${done.join(", ")}.` : "No stage was finished.";
+    return new TagllmError(
+      "train/diverged",
+      `Stage ${quote(stage)}, seed ${seed}: ${error.problem}`,
+      `${error.cure} ${kept} A changed study needs another run folder.`,
+      { cause: error },
+    );
   }
 
   private continuation(stage: string, seed: number, from: TrainState | null): Continuation {
@@ -226,10 +272,19 @@ class Run {
       );
       await folder.write(name, Buffer.concat(await Promise.all(parts)));
     }
-    const report = makeReport(prepared, outcomes, this.seconds, this.audit);
+    const warnings = (await readEvents(folder.events)).flatMap((e) =>
+      e.kind === "warning" ? [`${e.stage}, seed ${e.seed}: ${e.message}`] : [],
+    );
+    const report = makeReport(prepared, outcomes, this.seconds, this.audit, warnings);
     await folder.write("report.json", `${JSON.stringify(report, null, 2)}\n`);
     return report;
   }
+}
+
+/** What the log says; empty before there is one. */
+async function readEvents(file: string): Promise<StudyEvent[]> {
+  const log = await readFile(file, "utf8").catch(() => "");
+  return log.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as StudyEvent]));
 }
 
 async function existing(checkpoint: string): Promise<Checkpoint | null> {

@@ -82,6 +82,8 @@ export interface StageOutcome {
   readonly training: TrainResult;
   readonly learningRate: number;
   readonly scores: readonly TaskScores[];
+  /** By how much training changed the test predictions of a head: root mean square, over their spread. */
+  readonly changed?: number;
 }
 
 export function runStage(run: StageRun): Promise<StageOutcome> {
@@ -217,10 +219,12 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
   const methods: Record<string, Scores[]> = run.first && run.score ? await plainBaselines(data) : {};
   const { penalties, fit } = stage.stage.head;
 
+  let untrained: Float64Array = new Float64Array();
   if (run.score) {
     methods["linear probe"] = (await probe(runner, stage.stage, data)).scores;
     const start = await fitHead(runner, data, penalties);
-    methods["untrained tag"] = data.scores("test", await predictSide(runner, data, "test", start.head));
+    untrained = await predictSide(runner, data, "test", start.head);
+    methods["untrained tag"] = data.scores("test", untrained);
   }
 
   const before = stage.kind === "number" ? functionTag.head : null; // logits are no least squares
@@ -257,7 +261,22 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
       ),
     })),
   );
-  return { training, learningRate: options.learningRate, scores };
+  const changed = changeOf(untrained, predicted, answer.outputs);
+  return { training, learningRate: options.learningRate, scores, changed };
+}
+
+/** Root mean square difference of predictions [n, outputs] over the spread of the first about their means. */
+function changeOf(before: Float64Array, after: Float64Array, outputs: number): number {
+  let [difference, spread] = [0, 0];
+  for (let k = 0; k < outputs; k++) {
+    const own = before.filter((_, i) => i % outputs === k);
+    const mean = own.reduce((sum, v) => sum + v, 0) / own.length;
+    own.forEach((value, i) => {
+      difference += (value - (after[i * outputs + k] as number)) ** 2;
+      spread += (value - mean) ** 2;
+    });
+  }
+  return difference === 0 ? 0 : Math.sqrt(difference / spread);
 }
 
 /** A tag that goes on from a file keeps what its head answers. */

@@ -1,4 +1,4 @@
-/** Plain sentences on what a reader of a report must not miss. */
+/** Plain sentences on what a reader of a report must not miss; what training shows by itself is in diagnosis.ts. */
 import { leakCure, leakText, qualityText } from "./audit-text.ts";
 import { type Leakage, repeated, wholeInput } from "./leakage.ts";
 import { beats } from "./methods.ts";
@@ -10,7 +10,7 @@ export function collectWarnings(data: Report["data"], stages: readonly StageRepo
     ...data.flatMap(seenAndShared),
     ...stages.flatMap((s) => s.tasks.flatMap(leakWarnings)),
     ...stages.flatMap((s) => s.tasks.flatMap(rowWarnings)),
-    ...stages.flatMap(notLearned),
+    ...stages.flatMap(notBetter),
     ...stages.flatMap(cut),
   ].filter((line, i, all) => all.indexOf(line) === i);
 }
@@ -70,12 +70,8 @@ function rowWarnings({ task, quality }: TaskReport): string[] {
     .map((q) => `${task}: ${qualityText(q)}.`);
 }
 
-function notLearned({ stage, seeds, tasks }: StageReport): string[] {
-  const warnings = seeds
-    .filter((s) => s.bestStep === 0 && s.steps > 0)
-    .map(
-      (s) => `${stage}, seed ${s.seed}: no step improved validation; the tag is as it was before training.`,
-    );
+function notBetter({ tasks }: StageReport): string[] {
+  const warnings: string[] = [];
   for (const { task, target, methods } of tasks) {
     const tag = methods.find((m) => m.method === "function tag");
     const probe = methods.find((m) => m.method === "linear probe");

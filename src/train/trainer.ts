@@ -140,6 +140,8 @@ class Training {
   private first: Validation = { step: 0, loss: Number.NaN };
   private best: Validation = this.first;
   private kept: Trained;
+  /** Of this session. */
+  private readonly startNorm: number;
 
   constructor(
     runner: Runner,
@@ -160,6 +162,7 @@ class Training {
     this.draw = batches(examples, options.batch, options.seed);
     this.locate = locator(tasks);
     this.kept = copyOf(trained);
+    this.startNorm = this.meanNorm();
   }
 
   /** The first validation has been made. */
@@ -178,6 +181,8 @@ class Training {
   async validate(): Promise<void> {
     const { runner, tasks, trained, closedForm, step } = this;
     const loss = await (closedForm ? closedForm.validate() : validationLoss(runner, tasks, trained.head));
+    if (!Number.isFinite(loss))
+      throw diverged(`After step ${step} the validation loss is ${loss}.`, this.norms());
     const better = !this.begun || loss < this.best.loss;
     if (!this.begun) this.first = { step, loss };
     if (better) {
@@ -197,7 +202,10 @@ class Training {
     const learningRate = options.learningRate * cosineWithWarmup(this.step, options.steps, options.warmup);
     const gradients = gradientsOf(gradient, [...trained.vectors.keys()], trained, options);
     const gradientNorm = clipGradients(gradients, options.clip);
-    requireFinite(gradient.loss, gradientNorm, this.step);
+    if (!Number.isFinite(gradient.loss) || !Number.isFinite(gradientNorm)) {
+      const problem = `At step ${this.step + 1} the loss is ${gradient.loss} and the gradient norm ${gradientNorm}.`;
+      throw diverged(problem, this.norms());
+    }
     this.optimizer.step(gradients, learningRate);
     if (closedForm && gradient.head) closedForm.observe(gradient.head);
     this.step++;
@@ -208,7 +216,7 @@ class Training {
       domainLoss: gradient.domainLoss,
       gradientNorm,
       learningRate,
-      rowNorm: meanRowNorm(trained.vectors, runner.base.architecture.hiddenSize),
+      rowNorm: this.meanNorm(),
       seconds: (performance.now() - from) / 1000,
     });
   }
@@ -241,6 +249,14 @@ class Training {
     setArrays(this.kept, unprefixed("best.", arrays));
     this.optimizer.restore(unprefixed("optimizer.", arrays));
     this.closedForm?.restore(unprefixed("head.", arrays));
+  }
+
+  private norms(): { start: number; now: number } {
+    return { start: this.startNorm, now: this.meanNorm() };
+  }
+
+  private meanNorm(): number {
+    return meanRowNorm(this.trained.vectors, this.runner.base.architecture.hiddenSize);
   }
 
   private elapsed(): number {
@@ -331,11 +347,12 @@ function requireGoOn(signal: AbortSignal | undefined): void {
   throw new TagllmError("aborted", "The training was interrupted.", "Start it again to go on.");
 }
 
-function requireFinite(loss: number, gradientNorm: number, step: number): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
-  throw new TagllmError(
-    "train/diverged",
-    `At step ${step + 1} the loss is ${loss} and the gradient norm ${gradientNorm}.`,
-    "Lower the learning rate (rate), or check the targets for extreme values.",
-  );
+/** What a training that cannot go on says of its likely cause. */
+function diverged(problem: string, { start, now }: { start: number; now: number }): TagllmError {
+  const grown = !(now < 5 * start);
+  const norms = `The vectors' mean norm is ${now.toPrecision(3)}; it began at ${start.toPrecision(3)}.`;
+  const cure = grown
+    ? "The learning rate is too high for this base: lower rate (or learningRate) by ten times."
+    : "The vectors are of a sound size, so the rows are the likely cause: look for extreme targets, or lower rate.";
+  return new TagllmError("train/diverged", `${problem} ${norms}`, cure);
 }

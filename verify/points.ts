@@ -10,6 +10,7 @@ import { learnFromTable } from "./3.1-learn.ts";
 import { crashSafety } from "./3.2-crash-safety.ts";
 import { badInputs } from "./3.3-bad-inputs.ts";
 import { leaks } from "./3.4-leaks.ts";
+import { metrics } from "./3.5-metrics.ts";
 import { reportPages } from "./3.6-report.ts";
 import { library } from "./3.7-library.ts";
 import type { Point } from "./point.ts";
@@ -26,6 +27,7 @@ export const points: readonly Point[] = [
   crashSafety,
   badInputs,
   leaks,
+  metrics,
   reportPages,
   library,
 ];

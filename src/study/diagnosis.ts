@@ -68,6 +68,8 @@ export interface WatchedStage {
   readonly kind: TaskKind;
   readonly steps: number;
   readonly validationRows: number;
+  /** Mean norm of a row of the trained tags before the first step. */
+  readonly startNorm: number;
   /** Mean norm of an embedding row, and root mean square of its numbers. */
   readonly meanNorm: number;
   readonly rms: number;
@@ -91,7 +93,6 @@ export class Watch {
   private readonly found = new Set<Sign>();
   private readonly losses: number[] = [];
   private readonly validations: { step: number; loss: number }[] = [];
-  private startNorm: number | null = null;
   private zeros = 0;
   private spikes = 0;
   /** The furthest that a number of a tag can have moved. */
@@ -110,7 +111,6 @@ export class Watch {
     const { step, gradientNorm, rowNorm, loss, learningRate } = event;
     const findings: Finding[] = [];
     this.reach += learningRate;
-    this.startNorm ??= rowNorm;
     this.zeros = gradientNorm < zeroGradient ? this.zeros + 1 : 0;
     if (this.zeros === 3) {
       findings.push({
@@ -119,7 +119,7 @@ export class Watch {
         problem: `The gradient has been ${text(gradientNorm)} for three steps: the tag does not train.`,
       });
     }
-    const normal = Math.max(this.startNorm, this.stage.meanNorm);
+    const normal = Math.max(this.stage.startNorm, this.stage.meanNorm);
     if (rowNorm > timesNorm * normal) {
       findings.push({
         sign: "large-rows",

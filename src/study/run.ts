@@ -10,13 +10,21 @@ import { allFiles } from "../data/source.ts";
 import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
 import { quote } from "../suggest.ts";
-import type { Continuation, TrainEvent, TrainState } from "../train/trainer.ts";
+import { type Continuation, meanRowNorm, type TrainEvent, type TrainState } from "../train/trainer.ts";
 import { version } from "../version.ts";
 import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Finding, findingText, type Sign, Watch } from "./diagnosis.ts";
 import { EventLog } from "./event-log.ts";
-import { type Embeddings, freezeTag, type LiveTag, readEmbeddings, restoreTags, startTags } from "./live.ts";
+import {
+  type Embeddings,
+  freezeTag,
+  type LiveTag,
+  type LiveTags,
+  readEmbeddings,
+  restoreTags,
+  startTags,
+} from "./live.ts";
 import { makeRunner, type PreparedStage, type PreparedStudy } from "./prepare.ts";
 import type { Report } from "./report.ts";
 import { RunFolder } from "./run-folder.ts";
@@ -167,7 +175,7 @@ class Run {
       reuse: runner.options.reuse,
       from: from?.step ?? 0,
     });
-    const watch = await this.watch(stage, seed, embeddings);
+    const watch = await this.watch(stage, seed, live, embeddings);
     const warn = (findings: readonly Finding[]) => {
       for (const finding of findings) {
         const { sign, step } = finding;
@@ -203,10 +211,14 @@ class Run {
   private async watch(
     { stage, kind, tasks }: PreparedStage,
     seed: number,
-    { stats, rms }: Embeddings,
+    live: LiveTags,
+    { stats, rms, table }: Embeddings,
   ): Promise<Watch> {
     const validationRows = tasks.reduce((n, t) => n + t.rows.validation.length, 0);
-    const watch = new Watch({ kind, steps: stage.steps, validationRows, meanNorm: stats.meanNorm, rms });
+    const vectors = new Map(stage.train.map((name) => [name, (live.get(name) as LiveTag).vectors]));
+    const startNorm = meanRowNorm(vectors, table.width);
+    const { meanNorm } = stats;
+    const watch = new Watch({ kind, steps: stage.steps, validationRows, startNorm, meanNorm, rms });
     for (const event of await readEvents(this.folder.events)) {
       if (event.kind !== "step" && event.kind !== "validation") continue;
       if (event.stage === stage.name && event.seed === seed) watch.see(event);

@@ -333,7 +333,8 @@ function namedArrays({ vectors, head }: Trained): [string, Float32Array][] {
   return head ? [...tags, ["head.weight", head.weight], ["head.bias", head.bias]] : tags;
 }
 
-function meanRowNorm(vectors: ReadonlyMap<string, Float32Array>, width: number): number {
+/** Of the rows of all vectors. */
+export function meanRowNorm(vectors: ReadonlyMap<string, Float32Array>, width: number): number {
   let [sum, rows] = [0, 0];
   for (const values of vectors.values()) {
     for (let r = 0; r < values.length; r += width, rows++)

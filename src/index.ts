@@ -32,6 +32,7 @@ export type { BaseFingerprint } from "./models/fingerprint.ts";
 export { writeReport } from "./report/write.ts";
 export type { QualityReport } from "./study/audit.ts";
 export type { Finding } from "./study/clean.ts";
+export type { Sign } from "./study/diagnosis.ts";
 export { evaluateTag } from "./study/evaluate.ts";
 export type {
   EvaluateOptions,

@@ -47,13 +47,10 @@ export async function evaluateTag(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const tag = requireTag(tags, name);
-  const columns = targetColumns(tag, table, options.targets);
-  const failures = new Failures();
-  const rows = scorableRows(tag, table, columns, failures);
+  const { columns, rows, failures } = rowsToScore(tag, table, options.targets);
   const seenSets = await readSeen(base.folder);
   const known = table.files.some((f) => seenSets.some((s) => s.files.includes(basename(f.path))));
   const context: Context = { base, tags, tag, columns, rows, failures, options };
-  requireSome(rows.length, tag, failures);
   const scored = await score(context);
   requireSome(scored.rows.length, tag, failures);
   return {
@@ -68,6 +65,23 @@ export async function evaluateTag(
     usedInTraining: table.files.some((f) => trainingFiles(tag).includes(f.sha256)),
     outputs: scored.outputs,
   };
+}
+
+/**
+ * The rows that have a truth the tag can be compared with; without the base, so that a table that does not fit is
+ * refused before anything is loaded.
+ * @throws data/column, study/data
+ */
+export function rowsToScore(
+  tag: Tag,
+  table: Table,
+  targets: readonly string[] | undefined,
+): Pick<Context, "columns" | "rows" | "failures"> {
+  const columns = targetColumns(tag, table, targets);
+  const failures = new Failures();
+  const rows = scorableRows(tag, table, columns, failures);
+  requireSome(rows.length, tag, failures);
+  return { columns, rows, failures };
 }
 
 function score(context: Context): Promise<Scored> {

@@ -139,7 +139,7 @@ test("training that changes nothing in what the base reads", async () => {
 data: { rows: { file: rows.csv, rows: { to: 100 }, split: { test: 20, validation: 40 } } }
 tags: { Text: { kind: domain, length: 2 } }
 stages:
-  - { name: text, train: [Text], tasks: [{ data: rows, template: "<Text> {text}" }], steps: 12, batch: 8, learningRate: 3e-6, validateEvery: 4 }
+  - { name: text, train: [Text], tasks: [{ data: rows, template: "<Text> {text}" }], steps: 12, batch: 8, learningRate: 3e-7, validateEvery: 4 }
 `,
   );
   has(await runOf("same"), "no-difference", /with the untrained one/);

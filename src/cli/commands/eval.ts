@@ -1,7 +1,7 @@
 /** `tagllm eval`: how good a tag is on a labelled table. */
 import { readRows } from "../../data/source.ts";
 import { defaultBase } from "../../models/default-base.ts";
-import { evaluateTag } from "../../study/evaluate.ts";
+import { evaluateTag, rowsToScore } from "../../study/evaluate.ts";
 import type { Evaluation, MetricInterval, OutputEvaluation } from "../../study/evaluation.ts";
 import { headingOf } from "../../study/methods.ts";
 import { listTags } from "../../tags/library.ts";
@@ -22,6 +22,7 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
   const name = choice.tag ?? (await onlyFunctionTag(folder));
   const { tag, tags } = await openTagsFor(name, folder);
   const rows = await readRows({ file: data });
+  rowsToScore(tag, rows, choice.target);
   const evaluation = await withBase(choice.base ?? defaultBase, choice, (base) =>
     evaluateTag(base, tags, tag.name, rows, {
       signal,

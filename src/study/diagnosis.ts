@@ -53,7 +53,7 @@ export const signs = {
 
 export type Sign = keyof typeof signs;
 
-export interface Finding {
+export interface Diagnosis {
   readonly sign: Sign;
   /** The step at which it was seen. */
   readonly step: number;
@@ -61,7 +61,7 @@ export interface Finding {
   readonly problem: string;
 }
 
-export const findingText = ({ sign, problem }: Finding): string =>
+export const diagnosisText = ({ sign, problem }: Diagnosis): string =>
   `${problem} Likely cause: ${signs[sign].cause}. ${signs[sign].cure}`;
 
 export interface WatchedStage {
@@ -103,13 +103,13 @@ export class Watch {
   }
 
   /** What this event shows that was not seen before. */
-  see(event: TrainEvent): Finding[] {
+  see(event: TrainEvent): Diagnosis[] {
     if (event.kind === "validation") {
       this.validations.push(event);
       return [];
     }
     const { step, gradientNorm, rowNorm, loss, learningRate } = event;
-    const findings: Finding[] = [];
+    const findings: Diagnosis[] = [];
     this.reach += learningRate;
     this.zeros = gradientNorm < zeroGradient ? this.zeros + 1 : 0;
     if (this.zeros === 3) {
@@ -141,25 +141,25 @@ export class Watch {
   }
 
   /** What the finished stage shows. */
-  end(outcome: StageOutcome): Finding[] {
+  end(outcome: StageOutcome): Diagnosis[] {
     const { steps } = this.stage;
     if (steps === 0) return this.fresh(ofScores(outcome, this.stage, 0));
     return this.fresh([...this.ofTraining(outcome), ...ofScores(outcome, this.stage, steps)]);
   }
 
-  private fresh(findings: readonly Finding[]): Finding[] {
+  private fresh(findings: readonly Diagnosis[]): Diagnosis[] {
     const fresh = findings.filter(({ sign }) => !this.found.has(sign));
     for (const { sign } of fresh) this.found.add(sign);
     return fresh;
   }
 
-  private ofTraining({ training }: StageOutcome): Finding[] {
+  private ofTraining({ training }: StageOutcome): Diagnosis[] {
     const { steps, validationRows, kind, rms } = this.stage;
     const { best, firstLoss } = training;
     const gain = (firstLoss - best.loss) / Math.abs(firstLoss);
     const all = [firstLoss, ...this.validations.map((v) => v.loss)];
     const change = (Math.max(...all) - Math.min(...all)) / Math.abs(firstLoss);
-    const findings: Finding[] = [];
+    const findings: Diagnosis[] = [];
     if (steps >= fewestSteps && change < flat && !this.found.has("no-gradient")) {
       const low = this.reach < 0.1 * rms;
       findings.push({
@@ -207,8 +207,8 @@ function ofScores(
   { training, scores, changed }: StageOutcome,
   { kind }: WatchedStage,
   step: number,
-): Finding[] {
-  const findings: Finding[] = [];
+): Diagnosis[] {
+  const findings: Diagnosis[] = [];
   for (const { task, target, methods } of scores) {
     const what = target === null ? task.name : `${task.name}, ${target}`;
     const same = training.best.step > 0 ? sameAnswers(kind, methods, changed ?? null) : null;

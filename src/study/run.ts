@@ -14,7 +14,7 @@ import { type Continuation, meanRowNorm, type TrainEvent, type TrainState } from
 import { version } from "../version.ts";
 import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { type Finding, findingText, type Sign, Watch } from "./diagnosis.ts";
+import { type Diagnosis, diagnosisText, type Sign, Watch } from "./diagnosis.ts";
 import { EventLog } from "./event-log.ts";
 import {
   type Embeddings,
@@ -176,10 +176,10 @@ class Run {
       from: from?.step ?? 0,
     });
     const watch = await this.watch(stage, seed, live, embeddings);
-    const warn = (findings: readonly Finding[]) => {
+    const warn = (findings: readonly Diagnosis[]) => {
       for (const finding of findings) {
         const { sign, step } = finding;
-        this.emit({ kind: "warning", stage: name, seed, sign, step, message: findingText(finding) });
+        this.emit({ kind: "warning", stage: name, seed, sign, step, message: diagnosisText(finding) });
       }
     };
     const began = performance.now();

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
-import { findingText, type Sign, signs } from "../../src/study/diagnosis.ts";
+import { diagnosisText, type Sign, signs } from "../../src/study/diagnosis.ts";
 import { loadStudy } from "../../src/study/load.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
 import type { Report } from "../../src/study/report.ts";
@@ -174,6 +174,6 @@ test("the docs have every sign with its cause and its cure", async () => {
     assert.ok(page.includes(`| \`${sign}\` |`), sign);
     assert.ok(page.includes(`${cause} | ${cure} |`), `${sign}: ${cause} | ${cure}`);
   }
-  const text = findingText({ sign: "overfitting", step: 3, problem: "It rose." });
+  const text = diagnosisText({ sign: "overfitting", step: 3, problem: "It rose." });
   assert.equal(text, `It rose. Likely cause: ${signs.overfitting.cause}. ${signs.overfitting.cure}`);
 });

@@ -1,13 +1,13 @@
 /** Blocks of stored keys and values: what they are called and how they are computed. */
 import { createHash } from "node:crypto";
+import type { Architecture } from "../models/architecture.ts";
 import type { VectorsOf } from "./feeds.ts";
 import { type Block, type Layout, layOut } from "./layout.ts";
 
 /** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
 export function blockLayout(layout: Layout, b: number): Layout {
   const block = layout.past[b] as Block;
-  if (block.kind === "text")
-    return { query: layout.query, past: layout.past.slice(0, b), fresh: block.positions };
+  if (block.kind === "text") return { ...layout, past: layout.past.slice(0, b), fresh: block.positions };
   const { prompt } = layout.query;
   const [start, end] = [block.origin, block.origin + block.positions.length];
   const alone = {
@@ -18,28 +18,37 @@ export function blockLayout(layout: Layout, b: number): Layout {
       .map((s) => ({ ...s, position: s.position - start })),
     spans: [],
   };
-  return layOut({ prompt: alone, isolate: false, cut: 0 }, "none");
+  const whole = { start: layout.whole.start + start, length: layout.whole.length };
+  return layOut({ prompt: alone, isolate: false, cut: 0 }, "none", whole);
 }
 
 const bytesOf = (a: Int32Array | Float32Array): Uint8Array =>
   new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
-/** Names blocks by all that their keys and values depend on: tokens, positions and vectors that they can see. */
+/**
+ * Names blocks by all that their keys and values depend on: tokens, positions and vectors that they can see, the
+ * frequencies that hold for a text as long as theirs, and where they stand if the architecture looks at that.
+ */
 export class BlockNames {
+  private readonly architecture: Pick<Architecture, "ropes" | "placement">;
   private readonly vectorsOf: VectorsOf;
   private readonly digests = new Map<Float32Array, string>();
 
-  constructor(vectorsOf: VectorsOf) {
+  constructor(architecture: Pick<Architecture, "ropes" | "placement">, vectorsOf: VectorsOf) {
+    this.architecture = architecture;
     this.vectorsOf = vectorsOf;
   }
 
   of(layout: Layout, b: number): string {
     const { kind, origin, positions } = layout.past[b] as Block;
     const { ids, slots } = layout.query.prompt;
+    const { ropes, placement } = this.architecture;
+    const regimes = ropes.map((rope) => rope.regime(layout.whole.length));
+    const place = placement === "fixed" ? layout.whole.start + origin : "any";
     const end = (positions[positions.length - 1] as number) + 1;
     const begin = kind === "text" ? 0 : origin;
     const hash = createHash("sha256")
-      .update(`${kind} `)
+      .update(`${kind} ${regimes} ${place} `)
       .update(bytesOf(ids.subarray(begin, end)));
     if (kind === "text") hash.update(bytesOf(positions));
     for (const { tag, position } of slots) {

@@ -4,8 +4,7 @@
  */
 import type { Feed } from "../engine/engine.ts";
 import type { Architecture, ForwardShape } from "../models/architecture.ts";
-import { firstSeen, MASKED } from "../prompts/mask.ts";
-import type { Layout } from "./layout.ts";
+import { type Placed, sightFeeds } from "./sight.ts";
 
 /** Vectors of tags by name: [length, width] each. */
 export type VectorsOf = (tag: string) => Float32Array;
@@ -20,13 +19,6 @@ export interface SlotRef extends Place {
   readonly tag: string;
   /** Row of the tag's vectors. */
   readonly vector: number;
-}
-
-/** A layout and where its fresh positions begin. */
-export interface Placed {
-  readonly layout: Layout;
-  readonly row: number;
-  readonly offset: number;
 }
 
 export interface Batch {
@@ -49,8 +41,10 @@ export function makeBatch(
   vectorsOf: VectorsOf,
   slotCount: (slots: number) => number = (slots) => slots,
 ): Batch {
-  const feeds: Record<string, Feed> = { ids: tokenIds(placed, shape), bias: attentionBias(placed, shape) };
-  addRotations(feeds, architecture, placed, shape);
+  const feeds: Record<string, Feed> = {
+    ids: tokenIds(placed, shape),
+    ...sightFeeds(architecture, placed, shape),
+  };
   const slots = placed.flatMap((p) => slotsOf(p, architecture.hiddenSize, vectorsOf));
   const count = slots.length === 0 ? 0 : slotCount(slots.length);
   if (count) addVectors(feeds, slots, count, shape, architecture.hiddenSize, vectorsOf);
@@ -72,67 +66,6 @@ function tokenIds(placed: readonly Placed[], { batch, length }: ForwardShape): I
     });
   }
   return ids;
-}
-
-/** [B, S, sum of past + S]: 0 where a fresh position sees a stored or fresh one, MASKED elsewhere; padding sees itself. */
-export function attentionBias(
-  placed: readonly Placed[],
-  { batch, length, past }: ForwardShape,
-): Float32Array {
-  const pastTotal = past.reduce((n, p) => n + p, 0);
-  const keys = pastTotal + length;
-  const bias = new Float32Array(batch * length * keys).fill(MASKED);
-  for (let i = 0; i < batch * length; i++) bias[i * keys + pastTotal + (i % length)] = 0;
-  for (const { layout, row, offset } of placed) {
-    const first = firstSeen(layout.query.prompt, layout.query.isolate);
-    layout.fresh.forEach((position, i) => {
-      const at = (row * length + offset + i) * keys;
-      const sees = (other: number) => other <= position && other >= (first[position] as number);
-      let stored = at;
-      layout.past.forEach(({ positions }, b) => {
-        positions.forEach((p, k) => {
-          if (sees(p)) bias[stored + k] = 0;
-        });
-        stored += past[b] as number;
-      });
-      const own = at + pastTotal + offset;
-      for (let k = 0; k < i; k++) if (sees(layout.fresh[k] as number)) bias[own + k] = 0;
-    });
-  }
-  return bias;
-}
-
-/** Rotations of the fresh positions, once for their own block and once relative to each past block. */
-function addRotations(
-  feeds: Record<string, Feed>,
-  { rope }: Architecture,
-  placed: readonly Placed[],
-  { batch, length, past }: ForwardShape,
-): void {
-  const relative = (origin: (layout: Layout) => number): Float32Array => {
-    const positions = new Float32Array(batch * length);
-    for (const { layout, row, offset } of placed) {
-      layout.fresh.forEach((p, i) => {
-        positions[row * length + offset + i] = p - origin(layout);
-      });
-    }
-    return positions;
-  };
-  const add = (block: string, positions: Float32Array) => {
-    const { cos, sin } = rope.tables(positions);
-    feeds[`cos.${block}`] = cos;
-    feeds[`sin.${block}`] = sin;
-  };
-  add(
-    "self",
-    relative(() => 0),
-  );
-  past.forEach((_, b) => {
-    add(
-      String(b),
-      relative((layout) => layout.past[b]?.origin ?? 0),
-    );
-  });
 }
 
 function slotsOf({ layout, row, offset }: Placed, width: number, vectorsOf: VectorsOf): SlotRef[] {

@@ -33,6 +33,8 @@ export interface Layout {
   readonly past: readonly Block[];
   /** Positions that run. */
   readonly fresh: Int32Array;
+  /** Where the prompt stands in a longer one of which it is a span that runs alone, and how long that one is. */
+  readonly whole: { readonly start: number; readonly length: number };
 }
 
 const range = (from: number, to: number): Int32Array =>
@@ -45,15 +47,19 @@ function storableSpans({ prompt, isolate, cut }: Query): Block[] {
     .map((s) => ({ kind: "span", origin: s.start, positions: range(s.start, s.end) }));
 }
 
-export function layOut(query: Query, reuse: Reuse): Layout {
+export function layOut(
+  query: Query,
+  reuse: Reuse,
+  whole: Layout["whole"] = { start: 0, length: query.prompt.ids.length },
+): Layout {
   const length = query.prompt.ids.length;
-  if (reuse === "none") return { query, past: [], fresh: range(0, length) };
+  if (reuse === "none") return { query, past: [], fresh: range(0, length), whole };
   const spans = storableSpans(query);
   const inSpan = new Uint8Array(length);
   for (const s of spans) for (const p of s.positions) inSpan[p] = 1;
   const runs = range(0, length).filter((p) => !inSpan[p]);
-  if (reuse === "spans") return { query, past: spans, fresh: runs };
+  if (reuse === "spans") return { query, past: spans, fresh: runs, whole };
   const text = runs.filter((p) => p < query.cut);
   const past: Block[] = text.length ? [...spans, { kind: "text", origin: 0, positions: text }] : spans;
-  return { query, past, fresh: runs.filter((p) => p >= query.cut) };
+  return { query, past, fresh: runs.filter((p) => p >= query.cut), whole };
 }

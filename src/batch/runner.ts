@@ -7,10 +7,11 @@ import type { Feed, HostArray, Keep } from "../engine/engine.ts";
 import type { Base } from "../models/base.ts";
 import type { ProgramSpec, Result } from "../models/program.ts";
 import { BlockNames, blockLayout } from "./blocks.ts";
-import { type Batch, makeBatch, type Place, type Placed, type SlotRef, type VectorsOf } from "./feeds.ts";
+import { type Batch, makeBatch, type Place, type SlotRef, type VectorsOf } from "./feeds.ts";
 import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts";
 import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { neededReads, wholeReads } from "./reads.ts";
+import type { Placed } from "./sight.ts";
 import { roundLength, roundPast, roundReads } from "./sizes.ts";
 import { BlockStore, residentName } from "./store.ts";
 
@@ -76,7 +77,7 @@ export class Runner {
     this.base = base;
     this.store = store;
     this.vectorsOf = vectorsOf;
-    this.names = new BlockNames(vectorsOf);
+    this.names = new BlockNames(base.architecture, vectorsOf);
     this.options = options;
   }
 

@@ -32,15 +32,30 @@ export interface Architecture {
   readonly headDim: number;
   readonly vocabSize: number;
   readonly maxPositions: number;
-  readonly rope: Rope;
+  /** The rotations of its layers: none, one for all, or one for each kind of layer. */
+  readonly ropes: readonly Rope[];
+  /** How many positions its layers see, themselves included; null for all. One for each kind of layer. */
+  readonly windows: readonly (number | null)[];
+  /**
+   * Whether a position is known from its distance to others alone, so that stored keys and values serve wherever
+   * their text stands (`any`), or from a table of absolute positions (`fixed`).
+   */
+  readonly placement: "any" | "fixed";
+  /**
+   * Rows of the embedding table times this are what the layers take: `inputs_embeds` of Hugging Face, and what
+   * tags stand among. 1 but where the scale belongs to the embedding itself.
+   */
+  readonly embeddingScale: number;
   /** Name of the embedding table [vocab, hidden]; a tag's rows are of its kind. */
   readonly embedding: string;
   /** Name of the vocabulary head [vocab, hidden]; the embedding table's own when tied. */
   readonly vocabularyHead: string;
   /** Every tensor the family reads, with its shape. */
   readonly tensors: ReadonlyMap<string, readonly number[]>;
+  /** What names begin with: the first in `tensors`, the others in checkpoints that were saved in another way. */
+  readonly prefixes: readonly string[];
   /**
-   * `embeddings` [B * S, hidden] are rows as they stand in the embedding table (`inputs_embeds`); `inputs` are
+   * `embeddings` [B * S, hidden] are rows of the embedding table times `embeddingScale`; `inputs` are
    * their positions, who sees whom, and the keys and values from before them.
    */
   forward(g: Graph, embeddings: Value, inputs: AttentionInputs): Forward;

@@ -5,6 +5,7 @@
  */
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture, Forward, ForwardShape } from "./architecture.ts";
+import type { Rope } from "./rope.ts";
 
 interface Rotation {
   readonly cos: Value;
@@ -14,8 +15,8 @@ interface Rotation {
 /** Keys (rotated at block-local positions) and values that the new tokens see before their own. */
 interface PastBlock {
   readonly length: number;
-  /** Of the new tokens' queries, by (position - origin of the block). */
-  readonly rotation: Rotation;
+  /** Of the new tokens' queries, by (position - origin of the block); one for each of the architecture's ropes. */
+  readonly rotations: readonly Rotation[];
   /** Of each layer, [B, kvHeads, length, headDim]. */
   readonly keys: readonly Value[];
   readonly values: readonly Value[];
@@ -26,51 +27,62 @@ export interface AttentionInputs {
   readonly batch: number;
   /** New tokens of a row, S. */
   readonly length: number;
-  /** [B, S, keys] */
-  readonly bias: Value;
-  readonly self: Rotation;
+  /** [B, S, keys], one for each of the architecture's windows. */
+  readonly biases: readonly Value[];
+  /** One for each of the architecture's ropes. */
+  readonly self: readonly Rotation[];
   readonly past: readonly PastBlock[];
+  /** Where the new tokens stand, i32[B * S, 1]; null where the architecture has no table of positions. */
+  readonly positions: Value | null;
   /** Rows of B * S, as many of each row, that the last layer is asked for: i64[B * R]; null for all. */
   readonly tail: Value | null;
 }
 
 /**
  * Declares the inputs of the forward function beside the embeddings:
- * - `bias` [B, S, P_0 + P_1 + ... + S]: 0 where attention is allowed, a large negative number elsewhere;
- * - `cos.self`, `sin.self` [B * S, r / 2]: rotations of the new tokens' positions in their own block;
+ * - `bias` [B, S, P_0 + P_1 + ... + S]: 0 where attention is allowed, a large negative number elsewhere; `bias.1`
+ *   for the layers that have the architecture's second window;
+ * - `cos.self`, `sin.self` [B * S, r / 2]: rotations of the new tokens' positions in their own block; `cos.self.1`
+ *   and so on for the second of the architecture's ropes;
  * - `cos.i`, `sin.i` [B * S, r / 2]: rotations of (position - origin of past block i), so that a stored
  *   block is never touched: (R(m - o) q) . (R(s) k) = (R(m) q) . (R(o + s) k);
  * - `past.i.key.l`, `past.i.value.l` [B, kvHeads, P_i, headDim]: stored keys (rotated at block-local
- *   positions) and values of layer l.
+ *   positions) and values of layer l;
+ * - `positions` i32[B * S, 1] of the new tokens, for architectures that learned a row for each.
  */
 export function declareAttentionInputs(
   g: Graph,
-  { layers, kvHeads, headDim, rope }: Architecture,
+  { layers, kvHeads, headDim, ropes, windows, placement }: Architecture,
   { batch, length, past }: ForwardShape,
 ): AttentionInputs {
-  const table = [batch * length, rope.size / 2];
-  const rotation = (block: string): Rotation => ({
-    cos: g.input(`cos.${block}`, "f32", table),
-    sin: g.input(`sin.${block}`, "f32", table),
-  });
+  const rotations = (block: string): Rotation[] =>
+    ropes.map(({ size }, i) => ({
+      cos: g.input(numbered(`cos.${block}`, i), "f32", [batch * length, size / 2]),
+      sin: g.input(numbered(`sin.${block}`, i), "f32", [batch * length, size / 2]),
+    }));
   const stored = (i: number, part: "key" | "value"): Value[] =>
     Array.from({ length: layers }, (_, l) =>
       g.input(`past.${i}.${part}.${l}`, "f32", [batch, kvHeads, past[i] as number, headDim]),
     );
+  const keys = past.reduce((n, p) => n + p, length);
   return {
     batch,
     length,
-    bias: g.input("bias", "f32", [batch, length, past.reduce((n, p) => n + p, length)]),
-    self: rotation("self"),
+    biases: windows.map((_, i) => g.input(numbered("bias", i), "f32", [batch, length, keys])),
+    self: rotations("self"),
     past: past.map((size, i) => ({
       length: size,
-      rotation: rotation(String(i)),
+      rotations: rotations(String(i)),
       keys: stored(i, "key"),
       values: stored(i, "value"),
     })),
+    positions: placement === "fixed" ? g.input("positions", "i32", [batch * length, 1]) : null,
     tail: null,
   };
 }
+
+/** The name of an input of which an architecture has one or several. */
+export const numbered = (name: string, i: number): string => (i === 0 ? name : `${name}.${i}`);
 
 /** The first `count` of the new tokens of each row by themselves, and the others with these before them. */
 export function cutInputs(
@@ -78,40 +90,37 @@ export function cutInputs(
   inputs: AttentionInputs,
   count: number,
 ): { before: AttentionInputs; after(first: Pick<Forward, "keys" | "values">): AttentionInputs } {
-  const { batch, length, past, self } = inputs;
-  const rotations = [self, ...past.map((p) => p.rotation)].map(({ cos, sin }) => {
-    const [cosBefore, cosAfter] = cutRows(g, cos, inputs, count);
-    const [sinBefore, sinAfter] = cutRows(g, sin, inputs, count);
-    return [
-      { cos: cosBefore, sin: sinBefore },
-      { cos: cosAfter, sin: sinAfter },
-    ] as const;
+  const { batch, length } = inputs;
+  type Sides = readonly [Value, Value];
+  const rest = length - count;
+  const both = (x: Value): Sides => cutRows(g, x, inputs, count);
+  const turned = (all: readonly Rotation[]) =>
+    all.map(({ cos, sin }) => ({ cos: both(cos), sin: both(sin) }));
+  const self = turned(inputs.self);
+  const past = inputs.past.map((p) => ({ ...p, rotations: turned(p.rotations) }));
+  const positions = inputs.positions === null ? null : both(inputs.positions);
+  const biases = inputs.biases.map((bias): Sides => {
+    const [early, late] = g.apply("Split", [bias], { axis: 1, sizes: [count, rest] }) as [Value, Value];
+    const seen = (bias.shape[2] as number) - rest;
+    return [g.apply("Split", [early], { axis: 2, sizes: [seen, rest] })[0] as Value, late];
   });
-  const parts = [count, length - count];
-  const [early, late] = g.apply("Split", [inputs.bias], { axis: 1, sizes: parts }) as [Value, Value];
-  const seen = (early.shape[2] as number) - (length - count);
-  const blocks = (side: 0 | 1) =>
-    past.map((p, i) => ({ ...p, rotation: rotations[i + 1]?.[side] as Rotation }));
-  const rotationOf = (side: 0 | 1) => rotations[0]?.[side] as Rotation;
-  return {
-    before: {
+  const side = (i: 0 | 1): AttentionInputs => {
+    const of = (all: ReturnType<typeof turned>) => all.map(({ cos, sin }) => ({ cos: cos[i], sin: sin[i] }));
+    return {
       batch,
-      length: count,
-      bias: g.apply("Split", [early], { axis: 2, sizes: [seen, length - count] })[0] as Value,
-      self: rotationOf(0),
-      past: blocks(0),
+      length: i === 0 ? count : rest,
+      biases: biases.map((bias) => bias[i]),
+      self: of(self),
+      past: past.map((p) => ({ ...p, rotations: of(p.rotations) })),
+      positions: positions === null ? null : positions[i],
       tail: null,
-    },
+    };
+  };
+  return {
+    before: side(0),
     after: ({ keys, values }) => {
-      const own = { length: count, rotation: rotationOf(1), keys, values };
-      return {
-        batch,
-        length: length - count,
-        bias: late,
-        self: rotationOf(1),
-        past: [...blocks(1), own],
-        tail: null,
-      };
+      const late = side(1);
+      return { ...late, past: [...late.past, { length: count, rotations: late.self, keys, values }] };
     },
   };
 }
@@ -139,14 +148,33 @@ export interface Queries {
   readonly length: number;
   /** [B, 1, 1, Q, keys] */
   readonly bias: Value;
-  /** One for each past block, then that of the own block. */
-  readonly rotations: readonly Rotation[];
+  /** One for each past block, then that of the own block; null in a layer that does not rotate. */
+  readonly rotations: readonly (Rotation | null)[];
 }
 
-export function queriesOf(g: Graph, inputs: AttentionInputs, lastLayer: boolean): Queries {
-  const { batch, length, past, self, bias, tail } = inputs;
+/** How a layer attends. */
+export interface LayerAttention {
+  /** Which of the architecture's windows, by index. */
+  readonly window: number;
+  /** Which of its ropes; null where positions are not rotated. */
+  readonly rope: number | null;
+  /** Products of queries and keys are multiplied by it. */
+  readonly scale: number;
+  /** Scores s become c tanh(s / c). */
+  readonly softcap: number | null;
+}
+
+export function queriesOf(
+  g: Graph,
+  inputs: AttentionInputs,
+  { window, rope }: LayerAttention,
+  lastLayer: boolean,
+): Queries {
+  const { batch, length, past, self, tail } = inputs;
+  const bias = inputs.biases[window] as Value;
   const keys = bias.shape[2] as number;
-  const rotations = [...past.map((p) => p.rotation), self];
+  const turns = [...past.map((p) => p.rotations), self];
+  const rotations = turns.map((all) => (rope === null ? null : (all[rope] as Rotation)));
   const wide = (x: Value, queries: number) => g.one("Reshape", [x], { shape: [batch, 1, 1, queries, keys] });
   if (!tail || !lastLayer) return { rows: (x) => x, length, bias: wide(bias, length), rotations };
   const rows = (x: Value) => g.one("Gather", [x, tail]);
@@ -156,17 +184,27 @@ export function queriesOf(g: Graph, inputs: AttentionInputs, lastLayer: boolean)
     rows,
     length: each,
     bias: wide(rows(flat), each),
-    rotations: rotations.map(({ cos, sin }) => ({ cos: rows(cos), sin: rows(sin) })),
+    rotations: rotations.map((r) => r && { cos: rows(r.cos), sin: rows(r.sin) }),
   };
 }
 
 /** Rotates the heads of `x` [B * n, heads * headDim]. */
-function rotate(g: Graph, x: Value, { cos, sin }: Rotation, batch: number): Value {
+function rotate(
+  g: Graph,
+  x: Value,
+  { cos, sin }: Rotation,
+  { interleaved, size }: Rope,
+  batch: number,
+  headDim: number,
+): Value {
   const [rows, width] = x.shape as [number, number];
   const ids = BigInt64Array.from({ length: rows }, (_, i) => BigInt(i));
   const positions = g.constant(ids, [batch, rows / batch]);
   const apart = g.one("Reshape", [x], { shape: [batch, rows / batch, width] });
-  return g.one("RotaryEmbedding", [apart, positions, cos, sin]);
+  return g.one("RotaryEmbedding", [apart, positions, cos, sin], {
+    ...(size < headDim && { rotary_embedding_dim: size, num_heads: width / headDim }),
+    ...(interleaved && { interleaved: 1 }),
+  });
 }
 
 /** [B * n or B, n, heads * headDim] -> [B, heads, n, headDim] */
@@ -195,23 +233,27 @@ export function attend(
   { q, k, v }: { q: Value; k: Value; v: Value },
   { batch, past, self }: AttentionInputs,
   { length, bias, rotations }: Queries,
-  { heads, kvHeads, headDim }: Pick<Architecture, "heads" | "kvHeads" | "headDim">,
+  { heads, kvHeads, headDim, ropes }: Pick<Architecture, "heads" | "kvHeads" | "headDim" | "ropes">,
+  { rope, scale, softcap }: LayerAttention,
   layer: number,
 ): AttentionResult {
   const group = heads / kvHeads;
-  const alpha = { float: 1 / Math.sqrt(headDim) };
+  const alpha = { float: scale / (softcap ?? 1) };
+  const turn = (x: Value, by: Rotation | null) =>
+    by && rope !== null ? rotate(g, x, by, ropes[rope] as Rope, batch, headDim) : x;
   const grouped = (x: Value) => g.one("Reshape", [x], { shape: [batch, kvHeads, group * length, headDim] });
 
-  const key = splitHeads(g, rotate(g, k, self, batch), batch, headDim);
+  const key = splitHeads(g, turn(k, rope === null ? null : (self[rope] as Rotation)), batch, headDim);
   const value = splitHeads(g, v, batch, headDim);
   const keys = [...past.map((p) => p.keys[layer] as Value), key];
   const values = [...past.map((p) => p.values[layer] as Value), value];
 
   const scores = keys.map((block, i) => {
-    const query = grouped(splitHeads(g, rotate(g, q, rotations[i] as Rotation, batch), batch, headDim));
+    const query = grouped(splitHeads(g, turn(q, rotations[i] ?? null), batch, headDim));
     return g.one("FusedMatMul", [query, block], { transB: 1, alpha });
   });
-  const all = scores.length === 1 ? (scores[0] as Value) : g.one("Concat", scores, { axis: -1 });
+  const joined = scores.length === 1 ? (scores[0] as Value) : g.one("Concat", scores, { axis: -1 });
+  const all = softcap === null ? joined : g.one("Mul", [g.one("Tanh", [joined]), g.scalar(softcap)]);
   const total = all.shape.at(-1) as number;
   const biased = g.one("Add", [
     g.one("Reshape", [all], { shape: [batch, kvHeads, group, length, total] }),

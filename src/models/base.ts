@@ -97,8 +97,10 @@ export class Base {
 
   /** The embedding table as f32, [vocab, hidden]: what a token is to the model, and a tag's row too. @internal */
   async embeddingRows(): Promise<Float32Array> {
-    const info = this.tensors.get(this.architecture.embedding) as TensorInfo;
-    return toFloat32(await readTensor(info), info.dtype);
+    const { embedding, embeddingScale } = this.architecture;
+    const info = this.tensors.get(embedding) as TensorInfo;
+    const rows = toFloat32(await readTensor(info), info.dtype);
+    return embeddingScale === 1 ? rows : rows.map((x) => x * embeddingScale);
   }
 
   /** Ends the engine; whatever still runs on it fails with engine/closed. */

@@ -57,11 +57,8 @@ const LOGITS = 2 ** 23;
  */
 export function buildProgram(architecture: Architecture, spec: ProgramSpec): Graph {
   const g = new Graph();
-  const { hiddenSize, vocabSize } = architecture;
-  const ids = g.input("ids", "i32", [spec.batch * spec.length]);
-  const table = g.weight(architecture.embedding, [vocabSize, hiddenSize]);
-  const tokens = g.one("Gather", [table, ids]);
-  const vectors = spec.slots ? g.input("vectors", "f32", [spec.slots, hiddenSize]) : null;
+  const tokens = embedTokens(g, architecture, g.input("ids", "i32", [spec.batch * spec.length]));
+  const vectors = spec.slots ? g.input("vectors", "f32", [spec.slots, architecture.hiddenSize]) : null;
   const embeddings = vectors
     ? g.one("ScatterND", [tokens, g.input("slots", "i64", [spec.slots, 1]), vectors])
     : tokens;
@@ -92,6 +89,16 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
       break;
   }
   return g;
+}
+
+/** Token ids [n] -> [n, hidden], among which tag vectors stand. */
+export function embedTokens(
+  g: Graph,
+  { embedding, embeddingScale, vocabSize, hiddenSize }: Architecture,
+  ids: Value,
+): Value {
+  const rows = g.one("Gather", [g.weight(embedding, [vocabSize, hiddenSize]), ids]);
+  return embeddingScale === 1 ? rows : g.one("Mul", [rows, g.scalar(embeddingScale)]);
 }
 
 /** Constant positions run first and by themselves; the others, `fresh`, see their keys and values. */

@@ -6,11 +6,15 @@ import type { Architecture } from "./architecture.ts";
 
 /** The checkpoint's tensors under the names the family uses, checked against the shapes it asks for. */
 export function modelTensors(checkpoint: Checkpoint, architecture: Architecture): Map<string, TensorInfo> {
-  const { embedding, vocabularyHead } = architecture;
+  const { embedding, vocabularyHead, prefixes } = architecture;
+  const [own = "", ...others] = prefixes;
+  const spellings = (name: string): string[] =>
+    name.startsWith(own) ? [name, ...others.map((other) => other + name.slice(own.length))] : [name];
   const found = new Map<string, TensorInfo>();
   for (const [name, shape] of architecture.tensors) {
-    const tiedTwin = name === embedding && vocabularyHead === embedding ? "lm_head.weight" : name;
-    const info = checkpoint.tensors.get(name) ?? checkpoint.tensors.get(tiedTwin);
+    const twin = name === embedding && vocabularyHead === embedding ? ["lm_head.weight"] : [];
+    const spelt = [...spellings(name), ...twin].find((n) => checkpoint.tensors.has(n));
+    const info = spelt === undefined ? undefined : checkpoint.tensors.get(spelt);
     if (!info) {
       throw new TagllmError(
         "weights/tensor-missing",

@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { attentionBias } from "../../src/batch/feeds.ts";
 import { type Layout, layOut, type Query } from "../../src/batch/layout.ts";
+import { attentionBias } from "../../src/batch/sight.ts";
 import { MASKED } from "../../src/prompts/mask.ts";
 
-/** allowed(i, j) = j <= i and not (span(i) is isolated and j < start(span(i))) */
-function allowed({ prompt, isolate }: Query, i: number, j: number): boolean {
+/** allowed(i, j) = j <= i and not (span(i) is isolated and j < start(span(i))) and not i - j >= window */
+function allowed({ prompt, isolate }: Query, i: number, j: number, window: number | null): boolean {
   const span = prompt.spans.find(({ start, end }) => start <= i && i < end);
   const blocked = isolate && span?.isolate === true && j < span.start;
-  return j <= i && !blocked;
+  return j <= i && !blocked && (window === null || i - j < window);
 }
 
 function queryOf(
@@ -52,20 +52,24 @@ function keyPositions(layout: Layout, past: readonly number[], length: number): 
   ];
 }
 
-test("the bias is the formula for whole prompts, stored spans and stored prefixes, with padding", () => {
+const reuses = fc.constantFrom("none", "spans", "prefix");
+const windowSizes = fc.option(fc.integer({ min: 1, max: 26 }));
+
+test("the bias is the formula for whole prompts, stored spans and stored prefixes, with padding and windows", () => {
   fc.assert(
-    fc.property(queries, fc.constantFrom("none", "spans", "prefix"), fc.nat(3), (query, reuse, padding) => {
+    fc.property(queries, reuses, fc.nat(3), windowSizes, (query, reuse, padding, window) => {
       const layout = layOut(query, reuse);
       const past = layout.past.map((b) => b.positions.length + padding);
       const length = layout.fresh.length + padding;
-      const bias = attentionBias([{ layout, row: 0, offset: 0 }], { batch: 1, length, past });
+      const bias = attentionBias([{ layout, row: 0, offset: 0 }], { batch: 1, length, past }, window);
       const keys = keyPositions(layout, past, length);
       const pastTotal = keys.length - length;
       for (let i = 0; i < length; i++) {
         const position = layout.fresh[i];
         keys.forEach((other, k) => {
           const self = k === pastTotal + i;
-          const sees = self || (position !== undefined && other !== null && allowed(query, position, other));
+          const sees =
+            self || (position !== undefined && other !== null && allowed(query, position, other, window));
           assert.equal(bias[i * keys.length + k], sees ? 0 : MASKED, `${reuse} ${i} ${k}`);
         });
       }

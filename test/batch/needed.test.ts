@@ -184,6 +184,7 @@ describe("packing", () => {
     query: { prompt: { ids: new Int32Array(length) }, isolate: false, cut: 0 } as unknown as Query,
     past: [],
     fresh: Int32Array.from({ length }, (_, i) => i),
+    whole: { start: 0, length },
   });
   const waste = (groups: readonly Group[], lengths: readonly number[]) =>
     1 - lengths.reduce((n, l) => n + l, 0) / groups.reduce((n, g) => n + g.batch * g.length, 0);

@@ -5,13 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import type { Query, Reuse } from "../../src/batch/layout.ts";
 import { Runner } from "../../src/batch/runner.ts";
 import { Engine, type HostArray } from "../../src/engine/engine.ts";
-import type { TagllmError } from "../../src/errors.ts";
 import { differentiate } from "../../src/graph/gradients.ts";
 import { elementCount, Graph, type Value } from "../../src/graph/graph.ts";
 import { Base } from "../../src/models/base.ts";
@@ -24,20 +22,14 @@ import { Random } from "../support/random.ts";
 import { floats, goldenLabels, goldenPath, goldenQueries, goldenVectors } from "../support/tag-golden.ts";
 import { readGolden, relativeError } from "../support/tensors.ts";
 import { randomFeeds } from "../support/tiny-llama.ts";
-
-const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
-if (!process.env.VK_ICD_FILENAMES && existsSync(SWIFTSHADER)) process.env.VK_ICD_FILENAMES = SWIFTSHADER;
+import { webGpuError } from "../support/webgpu.ts";
 
 type Outputs = Record<string, HostArray>;
 
 /** f32 sums in another order and exp() of another library; measured 3e-6 on SwiftShader. */
 const TOLERANCE = 1e-4;
 
-const adapter = await Engine.start({ device: "webgpu" }).then(
-  (engine) => engine.close().then(() => null),
-  (e: TagllmError) => e,
-);
-if (adapter && adapter.code !== "engine/device") throw adapter;
+const adapter = await webGpuError();
 
 test("without an adapter the error says what to install", {
   skip: process.platform !== "linux",

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { dumpGraph } from "../../src/graph/dump.ts";
 import { readArchitecture } from "../../src/models/families.ts";
 import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
+import { tinyFamilies } from "../support/tiny-families.ts";
 import { tinyLlama } from "../support/tiny-llama.ts";
 
 const programs: Record<string, ProgramSpec> = {
@@ -23,10 +24,19 @@ const programs: Record<string, ProgramSpec> = {
   prefill: { batch: 1, length: 6, past: [], slots: 2, reads: 0, result: { kind: "keys" } },
 };
 
-for (const [name, spec] of Object.entries(programs)) {
-  test(`llama, ${name}`, async () => {
-    const file = new URL(`../golden/dumps/llama-${name}.txt`, import.meta.url);
-    const build = () => dumpGraph(buildProgram(readArchitecture(tinyLlama), spec));
+const onStored: ProgramSpec = {
+  batch: 1,
+  length: 3,
+  past: [4],
+  slots: 1,
+  reads: 1,
+  result: { kind: "logits" },
+};
+
+function testDump(name: string, config: Record<string, unknown>, spec: ProgramSpec): void {
+  test(name, async () => {
+    const file = new URL(`../golden/dumps/${name}.txt`, import.meta.url);
+    const build = () => dumpGraph(buildProgram(readArchitecture(config), spec));
     const dump = build();
     assert.equal(build(), dump, "two builds give one text");
     if (process.env.UPDATE_DUMPS) await writeFile(file, dump);
@@ -36,4 +46,17 @@ for (const [name, spec] of Object.entries(programs)) {
       "the graph has changed; if it was meant to: UPDATE_DUMPS=1 node --import tsx --test test/graph/dumps.test.ts",
     );
   });
+}
+
+for (const [name, spec] of Object.entries(programs)) testDump(`llama-${name}`, tinyLlama, spec);
+/** Two layers, of both kinds where a family has two. */
+const two = {
+  num_hidden_layers: 2,
+  n_layer: 2,
+  sliding_window_pattern: 2,
+  no_rope_layer_interval: 2,
+};
+for (const [model_type, config] of Object.entries(tinyFamilies)) {
+  if (model_type === "llama") continue;
+  testDump(`${model_type}-logits-on-stored`, { model_type, ...config, ...two }, onStored);
 }

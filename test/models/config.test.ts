@@ -3,27 +3,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
-import { dumpGraph } from "../../src/graph/dump.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import { readArchitecture, supportedFamilies } from "../../src/models/families.ts";
 import { buildProgram } from "../../src/models/program.ts";
+import type { Rope } from "../../src/models/rope.ts";
+import { configMeaning } from "../support/config-meaning.ts";
 import { relativeError } from "../support/tensors.ts";
 import { tinyLlama } from "../support/tiny-llama.ts";
 
 type Config = Record<string, unknown>;
-
-/** All that a config decides: the graph with its attributes and weights, rotations, sizes. */
-function meaning(config: Config) {
-  const architecture = readArchitecture(config);
-  const { forward: _forward, logits: _logits, rope, ...sizes } = architecture;
-  const spec = { batch: 1, length: 4, past: [3], slots: 1, reads: 2 };
-  return {
-    graph: dumpGraph(buildProgram(architecture, { ...spec, result: { kind: "text", train: true } })),
-    rope: rope.tables([0, 1, 7, 50, 1000, -3]),
-    ropeSize: rope.size,
-    sizes: { ...sizes, tensors: [...sizes.tensors] },
-  };
-}
 
 const without = (config: Config, ...keys: string[]): Config =>
   Object.fromEntries(Object.entries(config).filter(([key]) => !keys.includes(key)));
@@ -56,9 +44,9 @@ describe("defaults", () => {
 
   for (const [key, value] of Object.entries(defaults)) {
     test(`${key}: absent, null and ${JSON.stringify(value)} are the same model`, () => {
-      const explicit = meaning({ ...tinyLlama, [key]: value });
-      assert.deepEqual(meaning(without(tinyLlama, key)), explicit);
-      assert.deepEqual(meaning({ ...tinyLlama, [key]: null }), explicit);
+      const explicit = configMeaning({ ...tinyLlama, [key]: value });
+      assert.deepEqual(configMeaning(without(tinyLlama, key)), explicit);
+      assert.deepEqual(configMeaning({ ...tinyLlama, [key]: null }), explicit);
     });
   }
 
@@ -73,9 +61,9 @@ describe("defaults", () => {
       mlp_bias: true,
       rope_scaling: { type: "linear", factor: 2 },
     };
-    const plain = meaning(tinyLlama);
+    const plain = configMeaning(tinyLlama);
     for (const [key, value] of Object.entries(others)) {
-      assert.notDeepEqual(meaning({ ...tinyLlama, [key]: value }), plain, key);
+      assert.notDeepEqual(configMeaning({ ...tinyLlama, [key]: value }), plain, key);
     }
   });
 
@@ -87,7 +75,7 @@ describe("defaults", () => {
       pretraining_tp: 1,
       attention_dropout: 0,
     };
-    assert.deepEqual(meaning({ ...tinyLlama, ...more }), meaning(tinyLlama));
+    assert.deepEqual(configMeaning({ ...tinyLlama, ...more }), configMeaning(tinyLlama));
   });
 });
 
@@ -175,8 +163,8 @@ describe("rotations", () => {
   };
   const positions = [0, 1, 2, 17, 128, 1000, -5];
 
-  function check({ rope }: Architecture, expected: readonly number[]): void {
-    const { cos, sin } = rope.tables(positions);
+  function check({ ropes: [rope] }: Architecture, expected: readonly number[]): void {
+    const { cos, sin } = (rope as Rope).tables(positions);
     const phases = positions.flatMap((p) => expected.map((f) => p * f));
     // f32 phases of up to 1000 radians are off by 6e-5.
     assert.ok(relativeError(cos, phases.map(Math.cos)) < 1e-4);
@@ -190,8 +178,8 @@ describe("rotations", () => {
       const { rope_type: type, ...rest } = scaling;
       const newer = { ...without(wide, "rope_theta"), rope_parameters: { rope_theta: 500, ...scaling } };
       check(readArchitecture(older), expected);
-      assert.deepEqual(meaning(newer), meaning(older));
-      assert.deepEqual(meaning({ ...older, rope_scaling: { type, ...rest } }), meaning(older));
+      assert.deepEqual(configMeaning(newer), configMeaning(older));
+      assert.deepEqual(configMeaning({ ...older, rope_scaling: { type, ...rest } }), configMeaning(older));
     });
   }
 
@@ -208,7 +196,7 @@ describe("rotations", () => {
   test("llama3 without an original length takes max_position_embeddings", () => {
     const { original_max_position_embeddings: original, ...rest } = llama3;
     const named = { ...wide, rope_scaling: llama3, max_position_embeddings: original };
-    assert.deepEqual(meaning({ ...named, rope_scaling: rest }), meaning(named));
+    assert.deepEqual(configMeaning({ ...named, rope_scaling: rest }), configMeaning(named));
   });
 });
 
@@ -220,7 +208,7 @@ describe("what cannot be honoured is refused by name", () => {
     [{ num_attention_heads: -4 }, /num_attention_heads is -4/],
     [{ num_key_value_heads: 3 }, /num_key_value_heads is 3, .*divisor of num_attention_heads 4/],
     [{ head_dim: 3 }, /head_dim is 3, .*even/],
-    [{ hidden_act: "gelu" }, /hidden_act is "gelu", .*silu/],
+    [{ hidden_act: "mish" }, /hidden_act is "mish", .*silu/],
     [{ attention_bias: "yes" }, /attention_bias is "yes", .*true or false/],
     [{ mlp_bias: 1 }, /mlp_bias is 1/],
     [{ tie_word_embeddings: "false" }, /tie_word_embeddings is "false"/],

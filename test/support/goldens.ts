@@ -5,8 +5,9 @@
 import { existsSync } from "node:fs";
 import { Base } from "../../src/models/base.ts";
 import { adamwErrors, adamwRuns } from "./adamw-golden.ts";
-import { checkModelGolden } from "./model-golden.ts";
+import { checkModelGolden, goldenErrors } from "./model-golden.ts";
 import { goldenPath, tagGoldenErrors } from "./tag-golden.ts";
+import { readGolden } from "./tensors.ts";
 
 export interface Checked {
   readonly name: string;
@@ -38,6 +39,30 @@ export const ownModels: readonly ModelGolden[] = [
   tiny("llama-biased"),
   tiny("llama-plain"),
 ];
+
+/** Folders of ../shared/golden: Hugging Face's own numbers for each family. */
+export const goldenFolders = [
+  "llama",
+  "llama-linear",
+  "llama-llama3",
+  "mistral",
+  "mistral-nowindow",
+  "qwen2",
+  "qwen2-nowindow",
+  "qwen3",
+  "gemma2",
+  "gemma3",
+  "phi3",
+  "phi3-longrope",
+  "phi3-longrope-switch",
+  "gpt2",
+  "gpt2-hub",
+  "gpt_neox",
+  "olmo2",
+  "granite",
+  "smollm3",
+  "cohere",
+] as const;
 
 /** Goldens of which ../shared holds the checkpoint. */
 export const sharedModels: readonly ModelGolden[] = [
@@ -76,6 +101,11 @@ const listed = (group: string, errors: Record<string, number>, tolerance = toler
 
 export async function checkModel({ name, folder, golden, config }: ModelGolden): Promise<Checked[]> {
   return listed(name, await checkModelGolden(folder, golden, config));
+}
+
+/** As `checkModel`, on a base that is open. */
+export async function checkOpenModel(name: string, base: Base, golden: string): Promise<Checked[]> {
+  return listed(name, await goldenErrors(base, await readGolden(golden)));
 }
 
 export async function checkTags(base: Base, file: string): Promise<Checked[]> {

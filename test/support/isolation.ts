@@ -13,6 +13,7 @@ import { Runner } from "../../src/batch/runner.ts";
 import { roundLength } from "../../src/batch/sizes.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import type { Base } from "../../src/models/base.ts";
+import type { Rope } from "../../src/models/rope.ts";
 import { readout } from "../../src/train/tasks.ts";
 import { Random } from "./random.ts";
 import { goldenPath, goldenVectors } from "./tag-golden.ts";
@@ -158,7 +159,7 @@ class Measurement {
     await runner.hidden(queries, readout);
     const layout = layOut(wanted.query, "spans");
     const block = layout.past.findIndex((b) => b.origin === wanted.start);
-    const key = new BlockNames(this.vectorsOf).of(layout, block);
+    const key = new BlockNames(this.base.architecture, this.vectorsOf).of(layout, block);
     const { kvHeads, headDim, layers } = this.base.architecture;
     const g = new Graph();
     g.output("y", g.input("x", "f32", [1, kvHeads, this.size, headDim]));
@@ -208,9 +209,9 @@ class Measurement {
 
   private rotatedBack(keys: Float32Array, offset: number): Float32Array {
     if (offset === 0) return keys;
-    const { headDim, rope } = this.base.architecture;
+    const { headDim, ropes } = this.base.architecture;
     const half = headDim / 2;
-    const { cos, sin } = rope.tables([offset]);
+    const { cos, sin } = (ropes[0] as Rope).tables([offset]);
     const out = new Float32Array(keys.length);
     for (let at = 0; at < keys.length; at += headDim) {
       for (let i = 0; i < half; i++) {

@@ -2,15 +2,17 @@
  * Runs a checkpoint on the inputs of a golden file and returns the error of every number in it, measured as
  * max|x - g| / max|g|.
  */
-import { Engine } from "../../src/engine/engine.ts";
+import { layOut } from "../../src/batch/layout.ts";
+import { sightFeeds } from "../../src/batch/sight.ts";
+import type { Engine, Feed } from "../../src/engine/engine.ts";
 import { differentiate } from "../../src/graph/gradients.ts";
 import { Graph, type Value } from "../../src/graph/graph.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import { declareAttentionInputs } from "../../src/models/attention.ts";
-import { readArchitecture } from "../../src/models/families.ts";
-import { modelTensors } from "../../src/models/tensors.ts";
-import { MASKED } from "../../src/prompts/mask.ts";
-import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import type { Base } from "../../src/models/base.ts";
+import { embedTokens } from "../../src/models/program.ts";
+import { openBareBase } from "./bare-base.ts";
+import { textQuery } from "./random-prompts.ts";
 import { type GoldenTensor, readGolden, relativeError } from "./tensors.ts";
 
 export type GoldenErrors = Record<string, number>;
@@ -20,22 +22,21 @@ export async function checkModelGolden(
   goldenFile: string,
   configName?: string,
 ): Promise<GoldenErrors> {
-  const checkpoint = await openCheckpoint(folder);
-  if (configName) {
-    const { readFile } = await import("node:fs/promises");
-    Object.assign(checkpoint, { config: JSON.parse(await readFile(`${folder}/${configName}`, "utf8")) });
-  }
-  const architecture = readArchitecture(checkpoint.config);
-  const golden = await readGolden(goldenFile);
-  const engine = await Engine.start();
+  const base = await openBareBase(folder, {}, configName);
   try {
-    await engine.load([...modelTensors(checkpoint, architecture)].map(([name, info]) => ({ name, info })));
-    const errors = await compareForward(engine, architecture, golden);
-    if (golden.has("greedy_ids")) errors.greedy_ids = await compareGreedy(engine, architecture, golden);
-    return errors;
+    return await goldenErrors(base, await readGolden(goldenFile));
   } finally {
-    await engine.close();
+    await base.close();
   }
+}
+
+export async function goldenErrors(
+  { engine, architecture }: Base,
+  golden: Map<string, GoldenTensor>,
+): Promise<GoldenErrors> {
+  const errors = await compareForward(engine, architecture, golden);
+  if (golden.has("greedy_ids")) errors.greedy_ids = await compareGreedy(engine, architecture, golden);
+  return errors;
 }
 
 function need(golden: Map<string, GoldenTensor>, name: string): GoldenTensor {
@@ -44,16 +45,16 @@ function need(golden: Map<string, GoldenTensor>, name: string): GoldenTensor {
   return tensor;
 }
 
-function causal(batch: number, length: number): Float32Array {
-  const bias = new Float32Array(batch * length * length).fill(MASKED);
-  for (let r = 0; r < batch * length; r++) bias.fill(0, r * length, r * length + (r % length) + 1);
-  return bias;
-}
-
-function forwardFeeds(architecture: Architecture, ids: Int32Array, batch: number, length: number) {
-  const positions = Float32Array.from({ length: batch * length }, (_, i) => i % length);
-  const { cos, sin } = architecture.rope.tables(positions);
-  return { ids, bias: causal(batch, length), "cos.self": cos, "sin.self": sin };
+/** Rows of plain text from their first position. */
+function textFeeds(
+  architecture: Architecture,
+  ids: Int32Array,
+  batch: number,
+  length: number,
+): Record<string, Feed> {
+  const layout = layOut(textQuery(new Int32Array(length)), "none");
+  const placed = Array.from({ length: batch }, (_, row) => ({ layout, row, offset: 0 }));
+  return { ids, ...sightFeeds(architecture, placed, { batch, length, past: [] }) };
 }
 
 async function compareForward(
@@ -64,8 +65,7 @@ async function compareForward(
   const idTensor = need(golden, "input_ids");
   const [batch, length] = idTensor.shape as [number, number];
   const g = new Graph();
-  const table = g.weight(architecture.embedding, [architecture.vocabSize, architecture.hiddenSize]);
-  const embeddings = g.one("Gather", [table, g.input("ids", "i32", [batch * length])]);
+  const embeddings = embedTokens(g, architecture, g.input("ids", "i32", [batch * length]));
   const { layers, hidden } = architecture.forward(
     g,
     embeddings,
@@ -107,7 +107,7 @@ async function compareForward(
   const next = Array.from(ids).filter((_, i) => i % length !== 0);
   const program = await engine.compile(g);
   const outputs = await program.run({
-    ...forwardFeeds(architecture, ids, batch, length),
+    ...textFeeds(architecture, ids, batch, length),
     labels: BigInt64Array.from(next, BigInt),
     w: need(golden, "w").data as Float32Array,
     y: need(golden, "y").data as Float32Array,
@@ -119,30 +119,35 @@ async function compareForward(
   return errors;
 }
 
-/** Share of greedy tokens that differ: 0 when the continuation is exact. */
+/**
+ * Share of greedy tokens that differ: 0 when the continuation is exact. Each comes from a whole pass, of one
+ * program for all lengths: what stands after the last token is seen by none before it.
+ */
 async function compareGreedy(
   engine: Engine,
   architecture: Architecture,
   golden: Map<string, GoldenTensor>,
 ): Promise<number> {
   const expected = need(golden, "greedy_ids").data;
-  const length = need(golden, "input_ids").shape[1] as number;
-  const sequence = Array.from(need(golden, "input_ids").data.subarray(0, length));
+  const begin = need(golden, "input_ids").shape[1] as number;
+  const sequence = Array.from(need(golden, "input_ids").data.subarray(0, begin));
+  const shape = { batch: 1, length: begin + expected.length, past: [] };
+  const g = new Graph();
+  const embeddings = embedTokens(g, architecture, g.input("ids", "i32", [shape.length]));
+  const { hidden } = architecture.forward(g, embeddings, declareAttentionInputs(g, architecture, shape));
+  const last = g.one("Gather", [hidden, g.input("last", "i64", [1])]);
+  g.output("logits", architecture.logits(g, last));
+  const program = await engine.compile(g);
   let wrong = 0;
   for (const want of expected) {
-    const n = sequence.length;
-    const g = new Graph();
-    const table = g.weight(architecture.embedding, [architecture.vocabSize, architecture.hiddenSize]);
-    const embeddings = g.one("Gather", [table, g.input("ids", "i32", [n])]);
-    const { hidden } = architecture.forward(
-      g,
-      embeddings,
-      declareAttentionInputs(g, architecture, { batch: 1, length: n, past: [] }),
-    );
-    const last = g.one("Gather", [hidden, g.constant(BigInt64Array.of(BigInt(n - 1)), [1])]);
-    g.output("logits", architecture.logits(g, last));
-    const program = await engine.compile(g);
-    const { logits } = await program.run(forwardFeeds(architecture, Int32Array.from(sequence), 1, n));
+    const ids = new Int32Array(shape.length);
+    ids.set(sequence);
+    const layout = layOut(textQuery(Int32Array.from(sequence)), "none");
+    const { logits } = await program.run({
+      ids,
+      last: BigInt64Array.of(BigInt(sequence.length - 1)),
+      ...sightFeeds(architecture, [{ layout, row: 0, offset: 0 }], shape),
+    });
     const best = (logits as Float32Array).reduce((b, x, i, all) => (x > (all[b] as number) ? i : b), 0);
     if (best !== want) wrong++;
     sequence.push(best);

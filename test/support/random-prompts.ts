@@ -50,3 +50,10 @@ export function randomQuery(
   };
   return { prompt, isolate, cut: cutAtFunction ? cut : 0 };
 }
+
+/** Tokens and nothing else. */
+export const textQuery = (ids: Int32Array): Query => ({
+  prompt: { ids, slots: [], spans: [], pieces: [], readout: ids.length - 1, target: null, trimmed: [] },
+  isolate: false,
+  cut: 0,
+});

@@ -1,12 +1,15 @@
 /** A Llama small enough for graphs to be read, with random weights to run them. */
-import { Engine, type HostArray, type Program } from "../../src/engine/engine.ts";
+import { layOut } from "../../src/batch/layout.ts";
+import { sightFeeds } from "../../src/batch/sight.ts";
+import { Engine, type Feed, type HostArray } from "../../src/engine/engine.ts";
 import { elementCount, type Graph } from "../../src/graph/graph.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import type { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
-import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
-import { MASKED } from "../../src/prompts/mask.ts";
+import type { ProgramSpec } from "../../src/models/program.ts";
+import { bareBase } from "./bare-base.ts";
 import { Random } from "./random.ts";
+import { textQuery } from "./random-prompts.ts";
 
 export const tinyLlama = {
   model_type: "llama",
@@ -47,17 +50,18 @@ export function randomFeeds(
   const random = new Random(seed);
   const rows = batch * length;
   const stored = past.reduce((n, p) => n + p, 0);
-  const bias = new Float32Array(rows * (stored + length)).fill(MASKED);
-  for (let r = 0; r < rows; r++) {
-    bias.fill(0, r * (stored + length), r * (stored + length) + stored + (r % length) + 1);
-  }
-  const { cos, sin } = architecture.rope.tables(
-    Array.from({ length: rows }, (_, r) => stored + (r % length)),
-  );
+  const range = (from: number, to: number) => Int32Array.from({ length: to - from }, (_, i) => from + i);
+  const blocks = past.map((size, b) => {
+    const begin = past.slice(0, b).reduce((n, p) => n + p, 0);
+    return { kind: "text", origin: 0, positions: range(begin, begin + size) } as const;
+  });
+  const text = layOut(textQuery(new Int32Array(stored + length)), "none");
+  const layout = { ...text, past: blocks, fresh: range(stored, stored + length) };
+  const placed = Array.from({ length: batch }, (_, row) => ({ layout, row, offset: 0 }));
   const ids = (count: number, below: number) => Array.from({ length: count }, () => random.int(0, below - 1));
   const distinct = random.shuffled(Array.from({ length: rows }, (_, r) => r));
-  const whole: Record<string, HostArray> = {
-    bias,
+  const whole: Record<string, Feed> = {
+    ...sightFeeds(architecture, placed, { batch, length, past }),
     ids: Int32Array.from(ids(rows, architecture.vocabSize)),
     slots: BigInt64Array.from(distinct.slice(0, slots), BigInt),
     reads: BigInt64Array.from(ids(reads, rows), BigInt),
@@ -66,24 +70,15 @@ export function randomFeeds(
   const feeds: Record<string, HostArray> = {};
   for (const { name, shape, kind } of graph.inputs.values()) {
     if (kind !== "input") continue;
-    if (name.startsWith("cos.")) feeds[name] = cos;
-    else if (name.startsWith("sin.")) feeds[name] = sin;
-    else feeds[name] = whole[name] ?? random.floats(elementCount(shape));
+    feeds[name] = (whole[name] as HostArray | undefined) ?? random.floats(elementCount(shape));
   }
   return feeds;
 }
 
-/** A base without files: the tiny Llama with random weights, as far as a Runner looks at one. */
+/** The tiny Llama with random weights. */
 export async function startTinyBase(seed: number, threads = 1): Promise<Base> {
   const architecture = readArchitecture(tinyLlama);
   const engine = await Engine.start({ threads });
   await uploadRandomWeights(engine, architecture, seed);
-  const programs = new Map<string, Promise<Program>>();
-  const program = (spec: ProgramSpec): Promise<Program> => {
-    const key = JSON.stringify(spec);
-    const known = programs.get(key) ?? engine.compile(buildProgram(architecture, spec));
-    programs.set(key, known);
-    return known;
-  };
-  return { architecture, engine, program, close: () => engine.close() } as unknown as Base;
+  return bareBase(architecture, engine);
 }

@@ -1,0 +1,37 @@
+/** A base without a tokenizer and perhaps without files, as far as a Runner looks at one. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Engine, type Program } from "../../src/engine/engine.ts";
+import type { EngineOptions } from "../../src/engine/protocol.ts";
+import type { Architecture } from "../../src/models/architecture.ts";
+import type { Base } from "../../src/models/base.ts";
+import { readArchitecture } from "../../src/models/families.ts";
+import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
+import { modelTensors } from "../../src/models/tensors.ts";
+import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+
+/** @param engine holds the architecture's tensors */
+export function bareBase(architecture: Architecture, engine: Engine): Base {
+  const programs = new Map<string, Promise<Program>>();
+  const program = (spec: ProgramSpec): Promise<Program> => {
+    const key = JSON.stringify(spec);
+    const known = programs.get(key) ?? engine.compile(buildProgram(architecture, spec));
+    programs.set(key, known);
+    return known;
+  };
+  return { architecture, engine, program, close: () => engine.close() } as unknown as Base;
+}
+
+/** The checkpoint in `folder`, of a golden file: config and weights without a tokenizer. */
+export async function openBareBase(
+  folder: string,
+  options: Partial<EngineOptions> = {},
+  configName = "config.json",
+): Promise<Base> {
+  const checkpoint = await openCheckpoint(folder);
+  const config = JSON.parse(await readFile(join(folder, configName), "utf8"));
+  const architecture = readArchitecture(config);
+  const engine = await Engine.start(options);
+  await engine.load([...modelTensors(checkpoint, architecture)].map(([name, info]) => ({ name, info })));
+  return bareBase(architecture, engine);
+}

@@ -17,6 +17,7 @@ export {
 } from "./data/source.ts";
 export type { QuerySpec } from "./data/sql.ts";
 export type { Dropped } from "./data/step.ts";
+export type { Precision } from "./engine/precision.ts";
 export type { EngineOptions } from "./engine/protocol.ts";
 export { type ErrorCode, errorCodes, TagllmError } from "./errors.ts";
 export type { OutlierDetector } from "./evaluate/outliers.ts";
@@ -25,7 +26,7 @@ export type { ColumnView } from "./learn/columns.ts";
 export type { AnswerKind, Input, Recipe } from "./learn/compose.ts";
 export { type LearnEvent, type Learned, type LearnOptions, learn } from "./learn/learn.ts";
 export type { Choice, Trial } from "./learn/search.ts";
-export { Base } from "./models/base.ts";
+export { Base, type BaseOptions } from "./models/base.ts";
 export { defaultBase } from "./models/default-base.ts";
 export { supportedFamilies } from "./models/families.ts";
 export type { BaseFingerprint } from "./models/fingerprint.ts";

@@ -9,6 +9,7 @@ import type { Io } from "./io.ts";
 export interface EngineChoice {
   device?: "cpu" | "webgpu";
   threads?: number;
+  precision?: "auto" | "f32" | "int8";
 }
 
 export interface StudyChoice extends EngineChoice {
@@ -19,10 +20,14 @@ export interface StudyChoice extends EngineChoice {
 /** Opens the base and closes it after `work`, whatever happens. */
 export async function withBase<T>(
   folder: string,
-  { device, threads }: EngineChoice,
+  { device, threads, precision }: EngineChoice,
   work: (base: Base) => Promise<T>,
 ): Promise<T> {
-  const base = await Base.load(folder, { ...(device && { device }), ...(threads && { threads }) });
+  const base = await Base.load(folder, {
+    ...(device && { device }),
+    ...(threads && { threads }),
+    ...(precision && { precision }),
+  });
   try {
     return await work(base);
   } finally {

@@ -8,7 +8,9 @@ import { type ErrorCode, TagllmError } from "../errors.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
+import { quantise } from "../graph/quantise.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
+import { checkPrecision, type Precision } from "./precision.ts";
 import type {
   EngineOptions,
   EngineStats,
@@ -41,6 +43,7 @@ const port = (name: string, v: Value): PortSpec => ({ name, dtype: v.dtype, shap
 export class Engine {
   readonly device: Device;
   readonly threads: number;
+  readonly precision: Precision;
   /** Seconds that programs of this engine have run. */
   busySeconds = 0;
   private readonly worker: Worker;
@@ -53,6 +56,7 @@ export class Engine {
     this.worker = worker;
     this.device = options.device;
     this.threads = options.threads;
+    this.precision = options.precision;
     worker.on("message", (m: Response) => this.settle(m));
     worker.on("error", (e) => this.end(`The engine's worker thread died: ${e.message}.`));
     worker.on("exit", (code) => this.end(`The engine's worker thread ended with code ${code}.`));
@@ -63,7 +67,9 @@ export class Engine {
       ...options,
       device: options.device ?? "cpu",
       threads: options.threads ?? availableParallelism(),
+      precision: options.precision ?? "f32",
     };
+    checkPrecision(full.precision, full.device);
     const engine = new Engine(spawn(), full);
     engine.worker.unref();
     try {
@@ -87,7 +93,7 @@ export class Engine {
   }
 
   async compile(graph: Graph): Promise<Program> {
-    const lowered = lower(graph, this.device);
+    const lowered = lower(this.precision === "int8" ? quantise(graph) : graph, this.device);
     const used = usedInputs(lowered);
     const inputs = used.filter((v) => v.kind === "input").map((v) => port(v.name, v));
     const weights = used.filter((v) => v.kind === "weight").map((v) => port(v.name, v));

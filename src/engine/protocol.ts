@@ -1,6 +1,8 @@
 /** What the main thread and the engine's worker say to each other. Types only. */
+import type { DType } from "../graph/graph.ts";
 import type { Device } from "../graph/lower.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
+import type { Precision } from "./precision.ts";
 
 export type HostArray = Float32Array | Int32Array | BigInt64Array;
 
@@ -18,12 +20,14 @@ export interface Keep {
 
 export interface PortSpec {
   readonly name: string;
-  readonly dtype: "f32" | "i32" | "i64";
+  readonly dtype: DType;
   readonly shape: readonly number[];
 }
 
 export interface EngineOptions {
   readonly device: Device;
+  /** In which numbers products with frozen weights are computed. */
+  readonly precision: Precision;
   /** Threads of one operator; default: all cores the process may use. */
   readonly threads: number;
   /** Operator timings are written to files with this prefix. */

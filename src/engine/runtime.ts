@@ -6,9 +6,11 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import * as ort from "onnxruntime-node";
 import { TagllmError } from "../errors.ts";
-import { Graph } from "../graph/graph.ts";
+import { Graph, type TypedArray } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
+import { type IntegerWeight, integerWeight } from "../graph/quantise.ts";
 import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import { type IntegerMatrix, integerMatrix } from "./int8.ts";
 import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec } from "./protocol.ts";
 import { essence } from "./translate.ts";
 
@@ -25,15 +27,22 @@ interface Compiled {
 }
 
 const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
-const elementType = { f32: "float32", i32: "int32", i64: "int64" } as const;
-const arrayType = { f32: Float32Array, i32: Int32Array, i64: BigInt64Array } as const;
+const elementType = { f32: "float32", i32: "int32", i64: "int64", i8: "int8", u8: "uint8" } as const;
+const arrayType = {
+  f32: Float32Array,
+  i32: Int32Array,
+  i64: BigInt64Array,
+  i8: Int8Array,
+  u8: Uint8Array,
+} as const;
 
-const tensor = (p: PortSpec, data: HostArray): ort.Tensor =>
+const tensor = (p: PortSpec, data: TypedArray): ort.Tensor =>
   new ort.Tensor(elementType[p.dtype], data as Float32Array, p.shape);
 
 export class Runtime {
   private readonly options: EngineOptions;
   private readonly weights = new Map<string, Resident>();
+  private readonly integers = new Map<string, IntegerMatrix>();
   private readonly residents = new Map<string, Resident>();
   private readonly programs = new Map<number, Compiled>();
   private readonly scratch: Float32Array[] = [];
@@ -89,7 +98,7 @@ export class Runtime {
     const fetches: Record<string, ort.Tensor> = {};
     const buffers: Record<string, HostArray> = {};
     for (const p of compiled.outputs) {
-      const data = new arrayType[p.dtype](count(p.shape));
+      const data = new arrayType[p.dtype](count(p.shape)) as HostArray;
       buffers[p.name] = data;
       fetches[p.name] = tensor(p, data);
     }
@@ -114,7 +123,9 @@ export class Runtime {
     const bytes = (map: Map<string, Resident>) =>
       [...map.values()].reduce((n, r) => n + r.data.byteLength, 0);
     return {
-      weightBytes: bytes(this.weights),
+      weightBytes:
+        bytes(this.weights) +
+        [...this.integers.values()].reduce((n, m) => n + m.values.byteLength + m.scale.byteLength, 0),
       residentBytes: bytes(this.residents),
       residents: this.residents.size,
       programs: this.programs.size,
@@ -125,6 +136,7 @@ export class Runtime {
     for (const { session } of this.programs.values()) await session.release();
     this.programs.clear();
     this.weights.clear();
+    this.integers.clear();
     this.residents.clear();
     this.scratch.length = 0;
   }
@@ -146,7 +158,9 @@ export class Runtime {
     };
   }
 
-  private weightFor(p: PortSpec): Float32Array {
+  private weightFor(p: PortSpec): Float32Array | Int8Array {
+    const integer = integerWeight(p.name);
+    if (integer) return this.integersFor(integer, p)[integer.part];
     const held = this.weights.get(p.name);
     if (!held) {
       throw new TagllmError(
@@ -163,6 +177,18 @@ export class Runtime {
       );
     }
     return held.data;
+  }
+
+  /** Made of the f32 weight when a program first needs them, and held once from then on. */
+  private integersFor({ name, direction }: IntegerWeight, p: PortSpec): IntegerMatrix {
+    const key = `${direction} ${name}`;
+    const known = this.integers.get(key);
+    if (known) return known;
+    const held = this.weights.get(name);
+    if (!held) throw new Error(`the weight ${name} of ${p.name} was not loaded`);
+    const made = integerMatrix(held.data, held.shape as [number, number], direction);
+    this.integers.set(key, made);
+    return made;
   }
 
   /** Rows of kept tensors, zero-padded, in the scratch buffer of this place among a run's stacks. */

@@ -8,8 +8,8 @@
 import { TagllmError } from "../errors.ts";
 import { operators } from "./operators.ts";
 
-export type DType = "f32" | "i32" | "i64";
-export type TypedArray = Float32Array | Int32Array | BigInt64Array;
+export type DType = "f32" | "i32" | "i64" | "i8" | "u8";
+export type TypedArray = Float32Array | Int32Array | BigInt64Array | Int8Array | Uint8Array;
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 export type Attributes = Readonly<Record<string, Attribute>>;
 
@@ -33,6 +33,11 @@ export interface Node {
   readonly attributes: Attributes;
 }
 
+const arrays = { f32: Float32Array, i32: Int32Array, i64: BigInt64Array, i8: Int8Array, u8: Uint8Array };
+
+const dtypeOf = (data: TypedArray): DType =>
+  (Object.keys(arrays) as DType[]).find((dtype) => data instanceof arrays[dtype]) as DType;
+
 export const elementCount = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
 export const formatType = (t: Type): string => `${t.dtype}[${t.shape.join(",")}]`;
@@ -48,13 +53,13 @@ export class Graph {
     return this.declare({ name, kind: "input", dtype, shape });
   }
 
-  weight(name: string, shape: readonly number[]): Value {
+  weight(name: string, shape: readonly number[], dtype: DType = "f32"): Value {
     const existing = this.inputs.get(name);
-    return existing ?? this.declare({ name, kind: "weight", dtype: "f32", shape });
+    return existing ?? this.declare({ name, kind: "weight", dtype, shape });
   }
 
   constant(data: TypedArray, shape: readonly number[]): Value {
-    const dtype = data instanceof Float32Array ? "f32" : data instanceof Int32Array ? "i32" : "i64";
+    const dtype = dtypeOf(data);
     const key = `constant ${dtype}[${shape.join(",")}] ${data.join(",")}`;
     const existing = this.known.get(key)?.[0];
     if (existing) return existing;

@@ -8,7 +8,7 @@ import { attributeNumber } from "./operators.ts";
 
 export type Device = "cpu" | "webgpu";
 
-type Lowering = (g: Graph, inputs: readonly Value[], node: Node) => readonly Value[];
+export type Lowering = (g: Graph, inputs: readonly Value[], node: Node) => readonly Value[];
 
 function transposeLast(g: Graph, x: Value): Value {
   const rank = x.shape.length;
@@ -56,14 +56,17 @@ const lowerings: Record<Device, Record<string, Lowering>> = { cpu: {}, webgpu };
 export const lower = (graph: Graph, device: Device): Graph =>
   rewrite(rewrite(graph, composites), lowerings[device]);
 
-function rewrite(graph: Graph, table: Record<string, Lowering>): Graph {
+/** The graph with every operator of `table` replaced by what it gives. */
+export function rewrite(graph: Graph, table: Record<string, Lowering>): Graph {
   if (!graph.nodes.some((n) => table[n.op])) return graph;
   const lowered = new Graph();
   const mapped = new Map<Value, Value>();
   for (const v of graph.inputs.values()) {
     mapped.set(
       v,
-      v.kind === "weight" ? lowered.weight(v.name, v.shape) : lowered.input(v.name, v.dtype, v.shape),
+      v.kind === "weight"
+        ? lowered.weight(v.name, v.shape, v.dtype)
+        : lowered.input(v.name, v.dtype, v.shape),
     );
   }
   const translate = (v: Value): Value => {

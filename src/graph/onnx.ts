@@ -8,7 +8,7 @@ import { ProtoWriter } from "./protobuf.ts";
 
 const IR_VERSION = 10;
 const OPSET = 21;
-const elementType: Record<DType, number> = { f32: 1, i32: 6, i64: 7 };
+const elementType: Record<DType, number> = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7 };
 const attributeType = { float: 1, int: 2, string: 3, ints: 7 };
 
 /** ONNX takes shapes and axes of these operators as an input tensor; here they are attributes. */

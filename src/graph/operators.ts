@@ -97,6 +97,7 @@ export const operators: Record<string, Operator> = {
   Exp: unary,
   Log: unary,
   Sqrt: unary,
+  Abs: unary,
   Sigmoid: unary,
   Tanh: unary,
   Erf: unary,
@@ -262,6 +263,25 @@ export const operators: Record<string, Operator> = {
         "cos and sin differ in shape",
       );
       return [x];
+    },
+  },
+  /** Rows of x over their scales, rounded, plus the zero point: x [m,n], scale [m], zero u8[m]. */
+  QuantizeLinear: {
+    infer: (inputs, { axis }) => {
+      const [x, scale, zero] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+      expect(axis === 0 && String(scale.shape) === String(x.shape.slice(0, 1)), "one scale a row");
+      expect(zero.dtype === "u8" && String(zero.shape) === String(scale.shape), "one zero point u8 a row");
+      return [{ dtype: "u8", shape: x.shape }];
+    },
+  },
+  /** (a - a_zero) (b - b_zero) * a_scale * b_scale: a u8[m,k], b i8[k,n], a_scale [], b_scale [n], a_zero u8[], b_zero i8[n]. */
+  MatMulIntegerToFloat: {
+    domain: "com.microsoft",
+    infer: (inputs) => {
+      const [a, b, , scale] = [at(inputs, 0), at(inputs, 1), at(inputs, 2), at(inputs, 3)];
+      expect(a.dtype === "u8" && b.dtype === "i8" && a.shape[1] === b.shape[0], "u8[m,k] times i8[k,n]");
+      expect(String(scale.shape) === String(b.shape.slice(1)), "one scale a column");
+      return [{ dtype: "f32", shape: [a.shape[0] as number, b.shape[1] as number] }];
     },
   },
   /** silu(gate) * up. Not an operator of ONNX: see `composites` in lower.ts. */

@@ -4,6 +4,7 @@
  */
 import { basename, resolve } from "node:path";
 import { Engine, type Program } from "../engine/engine.ts";
+import { choosePrecision, type Precision } from "../engine/precision.ts";
 import type { EngineOptions } from "../engine/protocol.ts";
 import { TagllmError } from "../errors.ts";
 import { loadTokenizer, type TextTokenizer } from "../tokenizer/tokenizer.ts";
@@ -15,6 +16,11 @@ import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
 import { buildProgram, type ProgramSpec } from "./program.ts";
 import { modelTensors } from "./tensors.ts";
+
+export interface BaseOptions extends Partial<Omit<EngineOptions, "precision">> {
+  /** Of products with frozen weights: f32 unless said otherwise. `auto`: int8 where it is known to be faster. */
+  readonly precision?: Precision | "auto";
+}
 
 export class Base {
   /** Name of its folder. */
@@ -51,7 +57,7 @@ export class Base {
    *
    * @throws weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory
    */
-  static async load(folder: string, options: Partial<EngineOptions> = {}): Promise<Base> {
+  static async load(folder: string, options: BaseOptions = {}): Promise<Base> {
     const checkpoint = await openCheckpoint(folder);
     const architecture = readArchitecture(checkpoint.config);
     const tensors = modelTensors(checkpoint, architecture);
@@ -73,7 +79,14 @@ export class Base {
       tokenizer: tokenizer.fingerprint,
       weights: await fingerprintTensors(tensors),
     });
-    const engine = await Engine.start(options);
+    const engine = await Engine.start({
+      ...options,
+      precision: choosePrecision(
+        options.precision ?? "f32",
+        options.device ?? "cpu",
+        architecture.hiddenSize,
+      ),
+    });
     try {
       await engine.load([...tensors].map(([tensor, info]) => ({ name: tensor, info })));
     } catch (e) {

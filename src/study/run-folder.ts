@@ -191,14 +191,14 @@ async function manifestOf({ loaded, base, sources }: PreparedStudy): Promise<obj
   for (const [name, { from }] of Object.entries(loaded.study.tags)) {
     if (from !== undefined) tags[name] = tagDigest(await loadTag(resolve(loaded.folder, from)));
   }
-  const { device, threads } = base.engine;
+  const { device, threads, precision } = base.engine;
   return JSON.parse(
     JSON.stringify({
       format: "tagllm-run",
       version: 1,
       tagllm: version,
       base: base.fingerprint,
-      engine: { device, threads },
+      engine: { device, threads, ...(precision !== "f32" && { precision }) },
       study: loaded.study,
       data,
       tags,

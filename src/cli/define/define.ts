@@ -69,7 +69,14 @@ export function common(command: Command): Command {
 export function engineOptions(command: Command): Command {
   command
     .option("--device <name>", "cpu or webgpu", device)
-    .option("--threads <number>", "threads of the engine (default: all cores)", wholeNumber);
+    .option("--threads <number>", "threads of the engine (default: all cores)", wholeNumber)
+    .addOption(
+      new Option("--precision <kind>", "of the base's products (default: f32)").choices([
+        "auto",
+        "f32",
+        "int8",
+      ]),
+    );
   return common(command);
 }
 

@@ -1,0 +1,147 @@
+/** Frozen products in 8-bit integers against f32: gradients point the same way, losses agree, rows keep apart. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
+import type { Query } from "../../src/batch/layout.ts";
+import { Runner } from "../../src/batch/runner.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { integerMatrix } from "../../src/engine/int8.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { Base } from "../../src/models/base.ts";
+import { readout } from "../../src/train/tasks.ts";
+import { polyglotFolder } from "../support/goldens.ts";
+import { Random } from "../support/random.ts";
+import { randomQuery, randomVectors } from "../support/random-prompts.ts";
+import { goldenLabels } from "../support/tag-golden.ts";
+import { relativeError } from "../support/tensors.ts";
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  a.forEach((x, i) => {
+    const y = b[i] as number;
+    [ab, aa, bb] = [ab + x * y, aa + x * x, bb + y * y];
+  });
+  return ab / Math.sqrt(aa * bb);
+}
+
+test("weights are rounded to half a step of their column", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.nat(),
+      (out, into, seed) => {
+        const weight = new Random(seed).floats(out * into);
+        for (const direction of ["forward", "backward"] as const) {
+          const { values, scale } = integerMatrix(weight, [out, into], direction);
+          weight.forEach((w, at) => {
+            const [o, i] = [Math.floor(at / into), at % into];
+            const [place, column] = direction === "forward" ? [i * out + o, o] : [at, i];
+            const step = scale[column] as number;
+            assert.ok(Math.abs((values[place] as number) * step - w) <= step * 0.5001);
+          });
+        }
+      },
+    ),
+  );
+});
+
+describe("products in both directions", () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await Engine.start({ precision: "int8", threads: 1 });
+  });
+  after(() => engine.close());
+
+  test("are those of f32 up to rounding, and a row is the same beside rows a thousand times larger", async () => {
+    const [out, into, rows] = [24, 40, 3];
+    const random = new Random(1);
+    const weight = random.floats(out * into);
+    await engine.upload("w", [out, into], weight.slice());
+    for (const transB of [1, 0]) {
+      const [inner, columns] = transB ? [into, out] : [out, into];
+      const g = new Graph();
+      const x = g.input("x", "f32", [rows, inner]);
+      g.output("y", g.one("Gemm", [x, g.weight("w", [out, into])], transB ? { transB } : {}));
+      const program = await engine.compile(g);
+      const values = random.floats(rows * inner);
+      const run = async (feed: Float32Array) => (await program.run({ x: feed })).y as Float32Array;
+      const y = await run(values);
+      const exact = Float32Array.from({ length: rows * columns }, (_, at) => {
+        const [r, c] = [Math.floor(at / columns), at % columns];
+        let sum = 0;
+        for (let k = 0; k < inner; k++) {
+          const w = weight[transB ? c * into + k : k * into + c] as number;
+          sum += (values[r * inner + k] as number) * w;
+        }
+        return sum;
+      });
+      assert.ok(relativeError(y, exact) < 0.02);
+      const louder = await run(values.map((v, i) => (i < inner ? v : v * 1000)));
+      assert.deepEqual(louder.subarray(0, columns), y.subarray(0, columns));
+      const silent = await run(values.map((v, i) => (i < inner ? v : 0)));
+      assert.deepEqual(silent.subarray(0, columns), y.subarray(0, columns));
+      assert.ok(silent.subarray(columns).every((v) => v === 0));
+    }
+  });
+});
+
+describe("a step of polyglot-5m", () => {
+  const bases: Record<"f32" | "int8", Base> = {} as never;
+  before(async () => {
+    for (const precision of ["f32", "int8"] as const)
+      bases[precision] = await Base.load(polyglotFolder, { precision });
+  });
+  after(() => Promise.all(Object.values(bases).map((base) => base.close())));
+
+  const random = new Random(7);
+  const queries: Query[] = Array.from({ length: 4 }, () => randomQuery(random, 4096, true, false));
+  const runnerOf = (base: Base) => {
+    const vectors = randomVectors(new Random(2), base.architecture.hiddenSize);
+    for (const [tag, v] of vectors)
+      vectors.set(
+        tag,
+        v.map((x) => x / 10),
+      );
+    return new Runner(base, (tag) => vectors.get(tag) as Float32Array, { reuse: "none", tokens: 512 });
+  };
+
+  test("text and head steps: gradients point the same way, losses agree", async (t) => {
+    const { hiddenSize } = bases.f32.architecture;
+    const head = { outputs: 1, weight: new Random(3).floats(hiddenSize), bias: Float32Array.of(0) };
+    const [f32, int8] = await Promise.all(
+      [bases.f32, bases.int8].map(async (base) => {
+        const runner = runnerOf(base);
+        const weights = queries.map(() => 1);
+        return {
+          text: await runner.textStep(queries, queries.map(goldenLabels), weights),
+          head: await runner.headStep(queries, readout, new Float32Array(queries.length), weights, head),
+        };
+      }),
+    );
+    for (const step of ["text", "head"] as const) {
+      const [a, b] = [f32?.[step], int8?.[step]];
+      for (const [tag, gradient] of a?.gradients ?? []) {
+        const same = cosine(gradient, b?.gradients.get(tag) as Float32Array);
+        t.diagnostic(`${step} ${tag}: cosine ${same.toFixed(4)}`);
+        assert.ok(same >= 0.99, `${step} ${tag}: ${same}`);
+      }
+      const change = Math.abs((b?.loss as number) / (a?.loss as number) - 1);
+      t.diagnostic(`${step}: losses differ by ${(100 * change).toFixed(2)} %`);
+      assert.ok(change < 0.02, `${step}: ${change}`);
+    }
+  });
+
+  test("a prompt's state does not depend on its neighbours", async (t) => {
+    const runner = runnerOf(bases.int8);
+    const together = await runner.hidden(queries, readout);
+    const width = bases.int8.architecture.hiddenSize;
+    let worst = 0;
+    for (const [i, query] of queries.entries()) {
+      const alone = await runner.hidden([query], readout);
+      worst = Math.max(worst, relativeError(together.subarray(i * width, (i + 1) * width), alone));
+    }
+    assert.ok(worst < 1e-3, String(worst));
+    t.diagnostic(`largest difference ${worst.toExponential(1)}`);
+  });
+});

@@ -28,6 +28,7 @@ let failed = 0;
 for (const { together, own } of rounds) {
   if (own.length === 0) continue;
   const options = ["--import", "tsx", "--test", `--test-concurrency=${together}`, "--test-reporter=spec"];
-  failed ||= spawnSync(process.execPath, [...options, ...own], { stdio: "inherit" }).status ?? 1;
+  const { status } = spawnSync(process.execPath, [...options, ...own], { stdio: "inherit" });
+  failed ||= status ?? 1;
 }
 process.exit(failed);

@@ -215,7 +215,7 @@ test("doctor finds this machine in order, with or without a GPU", async () => {
   const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: { name: string; state: string }[] };
   assert.equal(ok, true, stdout);
   assert.equal(code, 0);
-  assert.equal(stderr, "");
+  assert.match(stderr, /^(checking .*\n)*$/); // progress, where it takes longer than 20 s
   const states = Object.fromEntries(checks.map(({ name, state }) => [name, state]));
   const { webgpu, ...others } = states;
   assert.ok(webgpu === "ok" || webgpu === "absent");

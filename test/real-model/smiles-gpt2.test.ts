@@ -1,0 +1,36 @@
+/** A trained GPT-2 of SMILES (../shared): its SOURCE.md gives 0.659 nats a token on 40 SMILES of ZINC. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { Runner } from "../../src/batch/runner.ts";
+import { Base } from "../../src/models/base.ts";
+import { sharedFolder } from "../support/goldens.ts";
+import { textQuery } from "../support/random-prompts.ts";
+
+const folder = `${sharedFolder}models/smiles-gpt2-chemtsv3/gpt2_0.2m`;
+
+test("smiles-gpt2 reads SMILES as its makers say", {
+  skip: existsSync(folder) ? false : `needs ${folder}`,
+}, async (t) => {
+  const base = await Base.load(folder, { threads: 1 });
+  try {
+    const table = await readFile(`${sharedFolder}data/smiles/zinc_qed_30k.csv`, "utf8");
+    const { tokenizer } = base;
+    const queries = table
+      .split("\n")
+      .slice(1, 41)
+      .map((line) => tokenizer.encode(line.slice(0, line.indexOf(",")), { atStart: true }))
+      .map((ids) => textQuery(Int32Array.of(tokenizer.bosId as number, ...ids, tokenizer.eosId as number)));
+    const labels = queries.map(({ prompt }) =>
+      Array.from(prompt.ids.subarray(1), (id, i) => ({ position: i + 1, id })),
+    );
+    const runner = new Runner(base, () => new Float32Array(0), { reuse: "none", tokens: 512 });
+    const nats = (await runner.nll(queries, labels)).flatMap((row) => [...row]);
+    const mean = nats.reduce((sum, x) => sum + x, 0) / nats.length;
+    assert.equal(mean.toFixed(3), "0.659");
+    t.diagnostic(`${mean.toFixed(4)} nats on ${nats.length} tokens`);
+  } finally {
+    await base.close();
+  }
+});

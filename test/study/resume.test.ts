@@ -43,7 +43,7 @@ test("killed at random times: the same tags", async (t) => {
   const out = join(folder, "killed");
   let kills = 0;
   for (let attempt = 0; attempt < 5; attempt++) {
-    const { signal } = await trainProcess(study, out, { after: random.int(600, whole.seconds * 1000) });
+    const { signal } = await trainProcess(study, out, { after: random.int(600, whole.seconds * 600) });
     if (signal !== "SIGKILL") break;
     kills++;
   }
@@ -78,7 +78,7 @@ for (const inside of [
 
 test("Ctrl-C saves and stops with 130; the same command goes on", async () => {
   const out = join(folder, "interrupted");
-  const stopped = await trainProcess(study, out, { after: whole.seconds * 600, signal: "SIGINT" });
+  const stopped = await trainProcess(study, out, { said: "[2/4] count", signal: "SIGINT" });
   assert.equal(stopped.code, 130, stopped.stderr);
   assert.match(stopped.stderr, /stopped and saved[\s\S]*The same command goes on/);
   const last = await trainProcess(study, out);

@@ -15,8 +15,10 @@ export interface Ending {
 }
 
 export interface Killing {
-  /** Sends `signal` (default SIGKILL) after so many milliseconds. */
+  /** Sends `signal` (default SIGKILL) after so many milliseconds ... */
   readonly after?: number;
+  /** ... or as soon as the process has said this on stderr. */
+  readonly said?: string;
   readonly signal?: NodeJS.Signals;
   /** As killer.mjs has it. */
   readonly inside?: string;
@@ -34,13 +36,13 @@ export function trainProcess(study: string, out: string, killing: Killing = {}):
     stdio: ["ignore", "ignore", "pipe"],
   });
   let stderr = "";
+  const kill = () => child.kill(killing.signal ?? "SIGKILL");
   child.stderr.on("data", (chunk: Buffer) => {
+    const heard = killing.said !== undefined && !stderr.includes(killing.said);
     stderr += chunk.toString();
+    if (heard && stderr.includes(killing.said as string)) kill();
   });
-  const timer =
-    killing.after === undefined
-      ? null
-      : setTimeout(() => child.kill(killing.signal ?? "SIGKILL"), killing.after);
+  const timer = killing.after === undefined ? null : setTimeout(kill, killing.after);
   return new Promise((resolve) => {
     child.on("close", (code, signal) => {
       if (timer) clearTimeout(timer);

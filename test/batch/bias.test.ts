@@ -1,10 +1,10 @@
 /** The attention bias against the formula of the method, position by position, however a prompt is laid out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { type Layout, layOut, type Query } from "../../src/batch/layout.ts";
 import { attentionBias } from "../../src/batch/sight.ts";
 import { MASKED } from "../../src/prompts/mask.ts";
+import fc from "../support/properties.ts";
 
 /** allowed(i, j) = j <= i and not (span(i) is isolated and j < start(span(i))) and not i - j >= window */
 function allowed({ prompt, isolate }: Query, i: number, j: number, window: number | null): boolean {

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import fc from "fast-check";
 import { type Group, groupAlone, groupPacked } from "../../src/batch/grouping.ts";
 import type { Layout, Query } from "../../src/batch/layout.ts";
 import { Runner, type RunnerOptions } from "../../src/batch/runner.ts";
@@ -16,6 +15,7 @@ import type { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
 import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
 import { readout } from "../../src/train/tasks.ts";
+import fc from "../support/properties.ts";
 import { Random } from "../support/random.ts";
 import { randomQuery, randomVectors } from "../support/random-prompts.ts";
 import { goldenLabels } from "../support/tag-golden.ts";

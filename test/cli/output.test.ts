@@ -4,7 +4,6 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
 import picocolors from "picocolors";
 import { duration, Progress, Rate } from "../../src/cli/progress.ts";
 import { ranges, visible } from "../../src/cli/prompt-view.ts";
@@ -13,6 +12,7 @@ import { bytes, grouped, properties, table } from "../../src/cli/table.ts";
 import { fileSink, tableFormat } from "../../src/cli/table-writer.ts";
 import { readRows } from "../../src/data/source.ts";
 import { TagllmError } from "../../src/errors.ts";
+import fc from "../support/properties.ts";
 
 class Screen {
   written = "";

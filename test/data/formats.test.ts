@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { DuckDBInstance } from "@duckdb/node-api";
-import fc from "fast-check";
 import { stemOf } from "../../src/data/formats.ts";
 import { readRows } from "../../src/data/source.ts";
+import fc from "../support/properties.ts";
 import { file, folder } from "./folder.ts";
 
 const fasta = ">sp|P1|ONE  first protein \nMKV\nlla*\n\n>two\r\nAC DE\r\n";

@@ -1,9 +1,9 @@
 /** Near-duplicates against comparing all with all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { NearBits } from "../../src/data/near-bits.ts";
 import { boundedDistance, NearTexts } from "../../src/data/near-text.ts";
+import fc from "../support/properties.ts";
 
 /** Wagner and Fischer's whole table. */
 function distance(a: string, b: string): number {

@@ -1,9 +1,9 @@
 /** Which texts are numbers, and why the others are not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { parseNumber, targets } from "../../src/data/numbers.ts";
 import { readRows } from "../../src/data/source.ts";
+import fc from "../support/properties.ts";
 import { file } from "./folder.ts";
 
 test("decimal numbers in all spellings", () => {

@@ -1,8 +1,8 @@
 /** Equal inputs, contradictions and far values, against comparing all with all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { equalInputs, farValues, faultOf } from "../../src/data/quality.ts";
+import fc from "../support/properties.ts";
 
 test("the first fault of a row is named", () => {
   const needed = { inputs: ["a", "b"], numbers: ["y"], labels: [] };

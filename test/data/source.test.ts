@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import fc from "fast-check";
 import { readRows } from "../../src/data/source.ts";
 import { TagllmError } from "../../src/errors.ts";
+import fc from "../support/properties.ts";
 import { file } from "./folder.ts";
 
 test("csv: values stay text, quotes and line ends inside them too", async () => {

@@ -1,9 +1,9 @@
 /** Every row on one side, groups whole, sizes as asked, the seed and the groups alone decide. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { Table } from "../../src/data/source.ts";
 import { leaks, moleculeGroups, type Sides, type SplitSpec, splitRows } from "../../src/data/split.ts";
+import fc from "../support/properties.ts";
 
 function tableOf(rows: Record<string, string>[], rowNumbers = rows.map((_, i) => i)): Table {
   return {

@@ -1,7 +1,6 @@
 /** Frozen products in 8-bit integers against f32: gradients point the same way, losses agree, rows keep apart. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import fc from "fast-check";
 import type { Query } from "../../src/batch/layout.ts";
 import { Runner } from "../../src/batch/runner.ts";
 import { Engine } from "../../src/engine/engine.ts";
@@ -10,6 +9,7 @@ import { Graph } from "../../src/graph/graph.ts";
 import { Base } from "../../src/models/base.ts";
 import { readout } from "../../src/train/tasks.ts";
 import { polyglotFolder } from "../support/goldens.ts";
+import fc from "../support/properties.ts";
 import { Random } from "../support/random.ts";
 import { randomQuery, randomVectors } from "../support/random-prompts.ts";
 import { goldenLabels } from "../support/tag-golden.ts";

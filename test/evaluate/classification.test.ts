@@ -1,7 +1,6 @@
 /** Metrics of classes (their goldens are in metrics.test.ts); the logistic regression equals scikit-learn's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import {
   averagePrecision,
@@ -10,6 +9,7 @@ import {
   rocAuc,
 } from "../../src/evaluate/classification.ts";
 import { fitLogistic, logisticProbabilities } from "../../src/evaluate/logistic.ts";
+import fc from "../support/properties.ts";
 import { goldens } from "./golden.ts";
 
 for (const [name, { classes, alpha, x, labels, probabilities }] of Object.entries(goldens.logistic)) {

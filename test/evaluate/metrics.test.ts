@@ -1,11 +1,11 @@
 /** Metrics equal numpy's numbers, and are NaN where they are not defined. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { classificationMetrics } from "../../src/evaluate/classification.ts";
 import { concordanceIndex, pearson, r2, regressionMetrics, spearman } from "../../src/evaluate/metrics.ts";
 import { classesOfRows, meanOfRows, numbersOfRows } from "../../src/evaluate/of-rows.ts";
 import { metricInfo } from "../../src/study/methods.ts";
+import fc from "../support/properties.ts";
 import { difference, goldens, metricCases } from "./golden.ts";
 
 const f64 = (values: readonly number[]) => Float64Array.from(values);

@@ -1,11 +1,11 @@
 /** Building graphs: types, errors, shared nodes, what is written for the runtime. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import { type Attributes, Graph, type Value } from "../../src/graph/graph.ts";
 import { usedInputs } from "../../src/graph/onnx.ts";
 import { broadcastShapes } from "../../src/graph/operators.ts";
+import fc from "../support/properties.ts";
 
 type Declared = [dtype: "f32" | "i32" | "i64", shape: number[]];
 

@@ -1,13 +1,13 @@
 /** Reading config.json: Hugging Face's defaults, both forms of RoPE settings, and what is refused. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import { readArchitecture, supportedFamilies } from "../../src/models/families.ts";
 import { buildProgram } from "../../src/models/program.ts";
 import type { Rope } from "../../src/models/rope.ts";
 import { configMeaning } from "../support/config-meaning.ts";
+import fc from "../support/properties.ts";
 import { relativeError } from "../support/tensors.ts";
 import { tinyLlama } from "../support/tiny-llama.ts";
 

@@ -1,11 +1,11 @@
 /** Prompts with the tokenizer of the base that comes with tagllm: real bytes, real control tokens. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { bindTemplate, type TagSpec } from "../../src/prompts/bind.ts";
 import { compilePrompt, type PromptOptions } from "../../src/prompts/prompt.ts";
 import { parseTemplate } from "../../src/prompts/template.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import fc from "../support/properties.ts";
 
 const tokenizer = await loadTokenizer("models/polyglot-5m");
 const spec = (name: string, kind: TagSpec["kind"], splitCharacters: boolean): TagSpec => {

@@ -1,11 +1,11 @@
 /** Prompts against hand-made token lists, and the invariants every prompt must keep, whatever the data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import { type Binding, bindTemplate, type TagSpec } from "../../src/prompts/bind.ts";
 import { compilePrompt, type Prompt, type PromptOptions } from "../../src/prompts/prompt.ts";
 import { parseTemplate } from "../../src/prompts/template.ts";
+import fc from "../support/properties.ts";
 import { fakeTokenizer } from "./fake-tokenizer.ts";
 
 const spec = (name: string, kind: TagSpec["kind"], length: number, splitCharacters = false): TagSpec => ({

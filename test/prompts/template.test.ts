@@ -1,9 +1,9 @@
 /** The template grammar: what parses, and what each mistake says and where it points. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import { parseTemplate } from "../../src/prompts/template.ts";
+import fc from "../support/properties.ts";
 
 const caught = (source: string): TagllmError => {
   try {

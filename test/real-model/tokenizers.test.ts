@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import fc from "fast-check";
 import { Tokenizer } from "../../src/tokenizer/library.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import fc from "../support/properties.ts";
 
 const shared = new URL("../../../shared/", import.meta.url).pathname;
 const stories = `${shared}models/tinystories-656k`;

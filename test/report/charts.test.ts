@@ -1,8 +1,8 @@
 /** Charts of odd numbers: nothing that a run may contain makes them endless or empty of sense. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { escapeText, lineChart, scatterChart } from "../../src/report/charts.ts";
+import fc from "../support/properties.ts";
 
 const labels = { title: "t", x: "x", y: "y" };
 const line = (ys: readonly number[], logarithmic: boolean) =>

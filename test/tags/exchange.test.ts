@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import fc from "fast-check";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { exportTag, type ImportOptions, importTag } from "../../src/tags/exchange.ts";
@@ -14,6 +13,7 @@ import { embeddingStats } from "../../src/tags/init.ts";
 import { encodeNpy, readNpy } from "../../src/tags/npy.ts";
 import { readPeft } from "../../src/tags/peft.ts";
 import { tagDigest } from "../../src/tags/tag.ts";
+import fc from "../support/properties.ts";
 import { domainTag } from "./sample.ts";
 
 const golden = fileURLToPath(new URL("../golden/foreign/", import.meta.url));

@@ -1,7 +1,6 @@
 /** First numbers of tags against the definition: direction of the mean, norm of a typical row, seeded noise. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import {
   type EmbeddingTable,
@@ -10,6 +9,7 @@ import {
   meanInit,
   type TagInit,
 } from "../../src/tags/init.ts";
+import fc from "../support/properties.ts";
 
 function tableOf(vocab: number, width: number): EmbeddingTable {
   const rows = Float32Array.from(

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import fc from "fast-check";
 import { Tokenizer } from "../../src/tokenizer/library.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import fc from "../support/properties.ts";
 
 const folder = new URL("../../models/polyglot-5m/", import.meta.url).pathname;
 const tokenizer = await loadTokenizer(folder);

@@ -1,9 +1,9 @@
 /** AdamW against its defining formulas, clipping, and the learning rate over a run. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { AdamW, adamDefaults, clipGradients, globalNorm } from "../../src/train/optimizer.ts";
 import { cosineWithWarmup } from "../../src/train/schedule.ts";
+import fc from "../support/properties.ts";
 import { Random } from "../support/random.ts";
 
 /** Loshchilov and Hutter's algorithm 2 on one number, in f64. */

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import { byteSize } from "../../src/weights/dtypes.ts";
 import { toFloat32 } from "../../src/weights/safetensors.ts";
+import fc from "../support/properties.ts";
 
 const view = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import { checkLayout, parseHeader } from "../../src/weights/header.ts";
+import fc from "../support/properties.ts";
 
 const entry = fc.record({
   dtype: fc.constantFrom("F32", "BF16", "I64"),

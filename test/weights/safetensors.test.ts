@@ -6,7 +6,6 @@ import { closeSync, openSync } from "node:fs";
 import { symlink, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
 import { TagllmError } from "../../src/errors.ts";
 import {
   encodeSafetensors,
@@ -15,6 +14,7 @@ import {
   readTensorSync,
   toFloat32,
 } from "../../src/weights/safetensors.ts";
+import fc from "../support/properties.ts";
 import { floatBytes, inNewFolder, put, safetensorsBytes } from "./files.ts";
 
 const POLYGLOT = new URL("../../models/polyglot-5m/model.safetensors", import.meta.url).pathname;

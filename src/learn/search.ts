@@ -1,8 +1,10 @@
 /**
  * Chooses length, learning rate and steps of a function tag on the validation rows. Many short trials, then
- * longer ones of the best; what an untrained tag reaches is always among the choices. No test row is read.
+ * longer ones of the best; the linear probe, a tag without vectors, is always among the choices and is taken unless
+ * another is better by more than chance explains. No test row is read.
  */
 import { BlockStore } from "../batch/store.ts";
+import { mean } from "../evaluate/metrics.ts";
 import type { Base } from "../models/base.ts";
 import { type LiveTag, readEmbeddings, startTags } from "../study/live.ts";
 import type { LoadedStudy } from "../study/load.ts";
@@ -41,8 +43,14 @@ export interface SearchOptions {
 const lengths = [defaultRecipe.length, 4];
 const rates = [defaultRecipe.rate, 0.06, 0.01];
 const shortSteps = 60;
-/** Training must save at least this share of the untrained tag's loss to be worth it. */
-const leastGain = 0.01;
+/** The linear probe. */
+const probe: Recipe = { length: 0, rate: defaultRecipe.rate, steps: 0 };
+
+/** A trial and the squared error of each validation row. */
+interface Tried {
+  readonly trial: Trial;
+  readonly errors: Float64Array;
+}
 
 /** @param studyOf the study of a recipe */
 export async function search(
@@ -53,34 +61,34 @@ export async function search(
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   const store = new BlockStore(base);
-  const trials: Trial[] = [];
+  const tried: Tried[] = [];
   const run = async (recipe: Recipe) => {
-    const trial = await runTrial(base, studyOf(recipe), recipe, store, options);
-    trials.push(trial);
-    options.onTrial?.(trial, trials.length);
+    const one = await runTrial(base, studyOf(recipe), recipe, store, options);
+    tried.push(one);
+    options.onTrial?.(one.trial, tried.length);
   };
   try {
-    await run({ length: 1, rate: defaultRecipe.rate, steps: 0 }); // almost the linear probe
+    await run(probe);
     for (const rate of rates) {
       for (const length of lengths) {
-        const longest = Math.max(0, ...trials.map((t) => t.seconds));
-        if (trials.length >= 3 && elapsed() + longest > options.seconds * 0.6) break;
+        const longest = Math.max(0, ...tried.map(({ trial }) => trial.seconds));
+        if (tried.length >= 3 && elapsed() + longest > options.seconds * 0.6) break;
         await run({ length, rate, steps: shortSteps });
       }
     }
-    const trained = byLoss(trials.filter((t) => t.recipe.steps > 0));
+    const trained = byLoss(tried.filter(({ trial }) => trial.recipe.steps > 0)).map(({ trial }) => trial);
     const steps = affordableSteps(trained[0] as Trial, options.trainingSeconds);
     for (const { recipe, seconds } of trained.slice(0, 2)) {
       if (steps <= shortSteps || elapsed() + (seconds * steps) / shortSteps > options.seconds) break;
       await run({ ...recipe, steps });
     }
-    return choose(trials);
+    return choose(tried);
   } finally {
     await store.clear();
   }
 }
 
-const byLoss = (trials: readonly Trial[]): Trial[] => trials.toSorted((a, b) => a.best - b.best);
+const byLoss = (tried: readonly Tried[]): Tried[] => tried.toSorted((a, b) => a.trial.best - b.trial.best);
 
 /** As many steps as fit the time, in round numbers, and no more than the default. */
 function affordableSteps({ seconds, recipe }: Trial, budget: number): number {
@@ -88,21 +96,32 @@ function affordableSteps({ seconds, recipe }: Trial, budget: number): number {
   return Math.max(shortSteps, Math.min(defaultRecipe.steps, Math.floor(fit / 20) * 20));
 }
 
-function choose(trials: readonly Trial[]): Choice {
-  const best = byLoss(trials)[0] as Trial;
-  const plain = trials.toSorted((a, b) => a.untrained - b.untrained)[0] as Trial;
-  const gain = 1 - best.best / plain.untrained;
+/** The lowest validation loss, if the probe's is higher by more than a standard error of their difference. */
+export function choose(tried: readonly Tried[]): Choice {
+  const [plain] = tried as [Tried];
+  const best = byLoss(tried)[0] as Tried;
+  const trials = tried.map(({ trial }) => trial);
+  const { mean: gain, error } = paired(plain.errors, best.errors);
   const text = (x: number) => x.toFixed(4);
-  if (gain >= leastGain) {
-    const why = `it had the lowest validation loss of ${trials.length} trials (${text(best.best)}; the best untrained tag: ${text(plain.untrained)})`;
-    return { trials, recipe: best.recipe, why };
+  const found = `${text(best.trial.best)}; the linear probe: ${text(plain.trial.best)}, higher by ${text(gain)} ± ${text(error)}`;
+  if (gain > error) {
+    const { recipe, bestStep } = best.trial;
+    const why = `it had the lowest validation loss of ${trials.length} trials (${found})`;
+    return { trials, recipe: bestStep === 0 ? { ...recipe, steps: 0 } : recipe, why };
   }
-  const least = `${leastGain * 100} %`;
-  return {
-    trials,
-    recipe: { ...plain.recipe, steps: 0 },
-    why: `training did not lower the validation loss of the best untrained tag (${text(plain.untrained)}) by ${least} or more (lowest: ${text(best.best)}), so the tag stays as initialised and only its head is fitted`,
-  };
+  const why =
+    best === plain
+      ? `none of ${trials.length} trials had a lower validation loss than the linear probe (${text(plain.trial.best)})`
+      : `no vectors lowered the validation loss of the linear probe by more than chance explains (lowest of ${trials.length} trials: ${found})`;
+  return { trials, recipe: probe, why };
+}
+
+/** Mean of `a` - `b` over the rows, and its standard error. */
+function paired(a: Float64Array, b: Float64Array): { mean: number; error: number } {
+  const differences = a.map((x, i) => x - (b[i] as number));
+  const centre = mean(differences);
+  const variance = mean(differences.map((d) => (d - centre) ** 2));
+  return { mean: centre, error: Math.sqrt(variance / Math.max(1, a.length - 1)) };
 }
 
 async function runTrial(
@@ -111,7 +130,7 @@ async function runTrial(
   recipe: Recipe,
   store: BlockStore,
   { seed, signal }: SearchOptions,
-): Promise<Trial> {
+): Promise<Tried> {
   const prepared = await prepareStudy(loaded, base);
   const stage = prepared.stages[0] as PreparedStage;
   const embeddings = await readEmbeddings(base);
@@ -119,7 +138,7 @@ async function runTrial(
   const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
   const runner = await makeRunner(prepared, stage, vectorsOf, store, { reuse: "auto", signal });
   const began = performance.now();
-  const { training } = await runStage({
+  const { training, validationErrors } = await runStage({
     prepared,
     stage,
     live,
@@ -131,11 +150,12 @@ async function runTrial(
     onEvent: () => {},
     continuation: fromTheStart,
   });
-  return {
+  const trial = {
     recipe,
     untrained: training.firstLoss,
     best: training.best.loss,
     bestStep: training.best.step,
     seconds: (performance.now() - began) / 1000,
   };
+  return { trial, errors: validationErrors ?? new Float64Array() };
 }

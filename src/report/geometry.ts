@@ -25,16 +25,17 @@ export interface Geometry {
 /** @throws tag/wrong-base */
 export async function geometryOf(base: Base, tags: readonly Tag[], nearest = 3): Promise<Geometry> {
   for (const tag of tags) requireBase(tag, base.fingerprint);
+  const placed = tags.filter((t) => t.length > 0);
   const rows = await base.embeddingRows();
   const width = base.architecture.hiddenSize;
   const count = rows.length / width;
   const norms = Float64Array.from({ length: count }, (_, i) =>
     norm(rows.subarray(i * width, (i + 1) * width)),
   );
-  const means = tags.map((t) => meanRow(t.vectors, width));
+  const means = placed.map((t) => meanRow(t.vectors, width));
   return {
     vocabularyNorm: norms.reduce((s, n) => s + n, 0) / count,
-    tags: tags.map(({ name, kind, vectors, length }) => ({
+    tags: placed.map(({ name, kind, vectors, length }) => ({
       tag: name,
       kind,
       vectors: Array.from({ length }, (_, i) => {

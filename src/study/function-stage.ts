@@ -3,6 +3,7 @@
  * linear on the last hidden state, so it is solved in closed form; the tag is trained by gradient through it.
  */
 import type { HeadValues, Runner } from "../batch/runner.ts";
+import { mean } from "../evaluate/metrics.ts";
 import { fitOutlierDetector, type OutlierDetector } from "../evaluate/outliers.ts";
 import { WindowedRidge } from "../train/closed-form.ts";
 import { applyHead, type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
@@ -105,19 +106,25 @@ export class HeadData {
 const features = (runner: Runner, data: HeadData, side: Side, limit?: number): Promise<Float32Array> =>
   runner.hidden(data.queries(side, limit), readout);
 
-/** Ridge regression on the hidden states of up to `rows` training examples, as training goes: its validation loss. */
-export async function validateHead(
+/**
+ * Ridge regression on the hidden states of up to `rows` training examples, as training goes: the squared error of
+ * each validation example, mean over its outputs.
+ */
+export async function validationErrors(
   runner: Runner,
   data: HeadData,
   penalties: readonly number[],
   rows: number,
-): Promise<number> {
+): Promise<Float64Array> {
   const { head, validation } = await ridgeOnStates(runner, data, penalties, rows);
+  const { outputs } = data.answer;
   const target = data.targets("validation");
-  return (
-    applyHead(validation, head).reduce((sum, p, i) => sum + (p - (target[i] as number)) ** 2, 0) /
-    target.length
-  );
+  const errors = new Float64Array(target.length / outputs);
+  applyHead(validation, head).forEach((p, i) => {
+    const row = Math.floor(i / outputs);
+    errors[row] = (errors[row] as number) + (p - (target[i] as number)) ** 2 / outputs;
+  });
+  return errors;
 }
 
 /** The head that training starts from: the same, penalised as asked. */
@@ -200,6 +207,6 @@ export function closedForm(
     observe: (examples) => window.observe(examples),
     state: () => window.state(),
     restore: (state) => window.restore(state),
-    validate: () => validateHead(runner, data, spec.penalties, spec.validationRows),
+    validate: async () => mean(await validationErrors(runner, data, spec.penalties, spec.validationRows)),
   };
 }

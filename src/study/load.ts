@@ -112,6 +112,7 @@ function checkNames(study: Study, path: string): void {
       throw new TagllmError("study/invalid", `${at} sets both rate and learningRate.`, "Keep one of them.");
     }
     for (const tag of stage.train) requireName(tag, Object.keys(study.tags), `${at} trains the tag`, "tags");
+    requireVectors(study, stage, at);
     for (const task of stage.tasks) checkTask(study, stage, task, at);
     requireUse(stage, at);
   }
@@ -163,6 +164,19 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
   if (!used.some((tag) => stage.train.includes(tag))) {
     const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(task.template)} uses none of them.`;
     throw new TagllmError("study/invalid", problem, "Use the tag in the template, or train another one.");
+  }
+}
+
+/** Of a tag without vectors only the head can be solved. */
+function requireVectors(study: Study, { train, steps }: StudyStage, at: string): void {
+  for (const name of train) {
+    const tag = study.tags[name];
+    if (tag?.length !== 0) continue;
+    if (tag.kind === "function" && tag.answer !== "text" && steps === 0) continue;
+    const problem = `${at} trains ${quote(name)}, which has no vectors (length: 0).`;
+    const cure =
+      "Give it some, or with `answer: number` or `class` set steps: 0, which solves its head alone.";
+    throw new TagllmError("study/invalid", problem, cure);
   }
 }
 

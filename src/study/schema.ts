@@ -115,7 +115,13 @@ const domainTag = z.strictObject({
 
 const functionTag = z.strictObject({
   kind: z.literal("function"),
-  length: count.max(1024).default(10).describe("Vectors, p"),
+  length: z
+    .number()
+    .int()
+    .min(0)
+    .max(1024)
+    .default(10)
+    .describe("Vectors, p; 0 with a head and `steps: 0`: the linear probe as a tag"),
   answer: z
     .enum(["number", "class", "text"])
     .describe(

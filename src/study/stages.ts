@@ -29,6 +29,7 @@ import {
   type RowPrediction,
   type Scores,
   startHead,
+  validationErrors,
 } from "./function-stage.ts";
 import type { Embeddings, LiveTag, LiveTags } from "./live.ts";
 import type { Metrics } from "./methods.ts";
@@ -84,6 +85,8 @@ export interface StageOutcome {
   readonly scores: readonly TaskScores[];
   /** By how much training changed the test predictions of a head: root mean square, over their spread. */
   readonly changed?: number;
+  /** Squared error of each validation row, of a head that is not scored. */
+  readonly validationErrors?: Float64Array;
 }
 
 export function runStage(run: StageRun): Promise<StageOutcome> {
@@ -217,7 +220,7 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
   const answer = answerOf(run, functionTag);
   const data = new HeadData(stage.tasks, answer, trained);
   const methods: Record<string, Scores[]> = run.first && run.score ? await plainBaselines(data) : {};
-  const { penalties, fit } = stage.stage.head;
+  const { penalties, fit, validationRows } = stage.stage.head;
 
   let untrained: Float64Array = new Float64Array();
   if (run.score) {
@@ -240,7 +243,10 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
     solve,
     run.continuation,
   );
-  if (!run.score) return { training, learningRate: options.learningRate, scores: [] };
+  if (!run.score) {
+    const errors = await validationErrors(runner, data, penalties, validationRows);
+    return { training, learningRate: options.learningRate, scores: [], validationErrors: errors };
+  }
   const fitted = await fitHead(runner, data, penalties, fit === "ridge" ? null : head);
   head.weight.set(fitted.head.weight);
   head.bias.set(fitted.head.bias);

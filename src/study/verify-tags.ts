@@ -159,6 +159,7 @@ async function differenceOf(
   base: Base,
   { signal }: VerifyOptions,
 ): Promise<string> {
+  if (tag.length === 0) return "it has no vectors: its head answers from the base's own state";
   const asking = tag.kind === "function";
   const template = asking ? (tag.template as string) : `<${tag.name}> {text}`;
   const bound = (length: number): BoundTemplate => {

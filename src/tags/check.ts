@@ -64,9 +64,10 @@ function checkSizes(tag: Tag, file: string): void {
       cureOfDamage,
     );
   };
-  if (!(length >= 1 && width >= 1 && Number.isInteger(length) && Number.isInteger(width))) {
+  const fewest = head ? 0 : 1;
+  if (!(length >= fewest && width >= 1 && Number.isInteger(length) && Number.isInteger(width))) {
     const problem = `${file}: the tag has ${length} vectors of ${width} numbers.`;
-    throw new TagllmError("tag/shape", problem, "A tag has at least one vector.");
+    throw new TagllmError("tag/shape", problem, "A tag without a head has at least one vector.");
   }
   expect(
     "the count of numbers in vectors",

@@ -34,7 +34,7 @@ const metadataSchema = z.strictObject({
   format_version: z.literal(String(formatVersion)),
   name: z.string(),
   kind: z.enum(["domain", "function"]),
-  length: json(size),
+  length: json(z.int().min(0)),
   width: json(size),
   split_characters: json(z.boolean()),
   isolate: json(z.boolean()),

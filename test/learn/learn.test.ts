@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { functionTagOf, parseInput } from "../../src/learn/compose.ts";
 import { type LearnEvent, learn } from "../../src/learn/learn.ts";
+import { choose } from "../../src/learn/search.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { loadStudy } from "../../src/study/load.ts";
@@ -88,6 +89,25 @@ test("what cannot be learned is refused before anything is written", async () =>
   await writeFile(few, (await readFile(data, "utf8")).split("\n").slice(0, 20).join("\n"));
   await assert.rejects(refused({ data: few }), { code: "study/data", message: /19 rows/ });
   await assert.rejects(refused({ tags: join(folder, "none") }), { code: "tag/missing" });
+});
+
+test("the probe is chosen unless another recipe is better by more than chance explains", () => {
+  const tried = (length: number, bestStep: number, errors: number[]) => {
+    const best = errors.reduce((sum, e) => sum + e, 0) / errors.length;
+    const recipe = { length, rate: 0.1, steps: length && 60 };
+    return {
+      trial: { recipe, untrained: best, best, bestStep, seconds: 1 },
+      errors: Float64Array.from(errors),
+    };
+  };
+  const probe = tried(0, 0, [1, 1, 1, 1]);
+  const chosen = (...others: ReturnType<typeof tried>[]) => choose([probe, ...others]);
+  assert.deepEqual(chosen(tried(4, 9, [0.9, 0.8, 0.9, 0.8])).recipe, { length: 4, rate: 0.1, steps: 60 });
+  assert.deepEqual(chosen(tried(4, 0, [0.9, 0.8, 0.9, 0.8])).recipe, { length: 4, rate: 0.1, steps: 0 });
+  const noisy = chosen(tried(4, 9, [0, 2, 1.5, 0.4]));
+  assert.equal(noisy.recipe.length, 0);
+  assert.match(noisy.why, /0\.9750; the linear probe: 1\.0000, higher by 0\.0250 ± 0\.4/);
+  assert.match(chosen(tried(4, 9, [1, 2, 1, 1])).why, /^none of 2 trials/);
 });
 
 test("names", () => {

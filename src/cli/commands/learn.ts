@@ -109,9 +109,11 @@ function listener({ progress }: Io): (event: LearnEvent) => void {
 }
 
 const recipeText = ({ length, rate, steps }: Recipe): string =>
-  steps === 0
-    ? `${counted(length, "vector")}, untrained`
-    : `${counted(length, "vector")}, rate ${rate}, ${steps} steps`;
+  length === 0
+    ? "no vectors (the linear probe as a tag)"
+    : steps === 0
+      ? `${counted(length, "vector")}, untrained`
+      : `${counted(length, "vector")}, rate ${rate}, ${steps} steps`;
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
 

@@ -4,6 +4,7 @@
  * It minimises sum (y - x w - b)^2 + alpha * |w|^2; the bias is not penalised.
  */
 import { TagllmError } from "../errors.ts";
+import { dot, factorise, substitute } from "./cholesky.ts";
 import { rmse } from "./metrics.ts";
 
 /** Sums over the rows of x (n x d) and y (n x k): all that ridge regression needs to know about them. */
@@ -77,15 +78,9 @@ export function moments(x: Float32Array, rows: number, features: number, y: Floa
  * with alpha 0) get weight 0.
  */
 export function solveRidge(m: Moments, alpha: number, { standardise = false }: RidgeOptions = {}): Ridge {
-  const { features: d, outputs: k, gram, cross } = m;
-  const scale = new Float64Array(d).fill(1);
-  if (standardise) for (let i = 0; i < d; i++) scale[i] = Math.sqrt(gram[i * d + i]! / m.rows) || 1;
-  const factor = new Float64Array(d * d);
-  for (let i = 0; i < d; i++) {
-    for (let j = 0; j <= i; j++) factor[i * d + j] = gram[j * d + i]! / (scale[i]! * scale[j]!);
-    factor[i * d + i]! += alpha;
-  }
-  factorise(factor, d);
+  const { features: d, outputs: k, cross } = m;
+  const scale = standardise ? deviations(m) : new Float64Array(d).fill(1);
+  const factor = factorOf(m, scale, 1, alpha);
 
   const weight = new Float64Array(d * k);
   const bias = m.yMean.slice();
@@ -100,6 +95,26 @@ export function solveRidge(m: Moments, alpha: number, { standardise = false }: R
     }
   }
   return { weight, bias };
+}
+
+/** Standard deviation of each feature; 1 where it is 0. */
+export const deviations = ({ features, gram, rows }: Moments): Float64Array =>
+  Float64Array.from({ length: features }, (_, i) => Math.sqrt(gram[i * features + i]! / rows) || 1);
+
+/** Cholesky factor of `curvature` X'X + alpha I, of centred features over `scale`. */
+export function factorOf(
+  { features: d, gram }: Moments,
+  scale: Float64Array,
+  curvature: number,
+  alpha: number,
+): Float64Array {
+  const factor = new Float64Array(d * d);
+  for (let i = 0; i < d; i++) {
+    for (let j = 0; j <= i; j++) factor[i * d + j] = (curvature * gram[j * d + i]!) / (scale[i]! * scale[j]!);
+    factor[i * d + i]! += alpha;
+  }
+  factorise(factor, d);
+  return factor;
 }
 
 /** Predictions for rows of x: n x k, row by row. */
@@ -211,39 +226,5 @@ function addPair(gram: Float64Array, block: Float64Array, d: number, i: number, 
 function addCross(cross: Float64Array, x: Float64Array, y: Float64Array, d: number, k: number): void {
   for (let i = 0; i < d; i++) {
     for (let c = 0; c < k; c++) cross[i * k + c]! += dot(x, i * BLOCK, y, c * BLOCK, BLOCK);
-  }
-}
-
-function dot(a: Float64Array, aFrom: number, b: Float64Array, bFrom: number, length: number): number {
-  let total = 0;
-  for (let r = 0; r < length; r++) total += a[aFrom + r]! * b[bFrom + r]!;
-  return total;
-}
-
-/** Cholesky factor in place of the lower triangle; a pivot lost to rounding is set to 0, its direction left out. */
-function factorise(a: Float64Array, d: number): void {
-  let largest = 0;
-  for (let i = 0; i < d; i++) largest = Math.max(largest, a[i * d + i]!);
-  const negligible = largest * d * Number.EPSILON;
-  for (let i = 0; i < d; i++) {
-    for (let j = 0; j < i; j++) {
-      const pivot = a[j * d + j]!;
-      a[i * d + j] = pivot === 0 ? 0 : (a[i * d + j]! - dot(a, i * d, a, j * d, j)) / pivot;
-    }
-    const rest = a[i * d + i]! - dot(a, i * d, a, i * d, i);
-    a[i * d + i] = rest > negligible ? Math.sqrt(rest) : 0;
-  }
-}
-
-/** Solves L L' v = b in place; entries of a pivot of 0 become 0. */
-function substitute(factor: Float64Array, d: number, b: Float64Array): void {
-  for (let i = 0; i < d; i++) {
-    const pivot = factor[i * d + i]!;
-    b[i] = pivot === 0 ? 0 : (b[i]! - dot(factor, i * d, b, 0, i)) / pivot;
-  }
-  for (let i = d - 1; i >= 0; i--) {
-    const pivot = factor[i * d + i]!;
-    b[i] = pivot === 0 ? 0 : b[i]! / pivot;
-    for (let j = 0; j < i; j++) b[j]! -= factor[i * d + j]! * b[i]!;
   }
 }

@@ -12,7 +12,7 @@ import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts
 import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { neededReads, wholeReads } from "./reads.ts";
 import type { Placed } from "./sight.ts";
-import { roundLength, roundPast, roundReads } from "./sizes.ts";
+import { attendTogether, roundLength, roundPast, roundReads } from "./sizes.ts";
 import { BlockStore, residentName } from "./store.ts";
 
 export interface RunnerOptions {
@@ -201,11 +201,17 @@ export class Runner {
     const reading = this.options.plain
       ? wholeReads(batch, places, size)
       : neededReads(batch, places, size, gradients !== undefined);
-    const spec = { ...batch.shape, slots: batch.slotCount, reads: size, result, ...reading.spec };
+    const spec = { ...this.shapeOf(batch), reads: size, result, ...reading.spec };
     const outputs = await this.runProgram(spec, { ...batch.feeds, ...reading.feeds, ...feeds });
     const gradient = outputs["grad.vectors"];
     if (gradients && gradient) this.addSlotGradients(gradients, reading.slots, gradient as Float32Array);
     return outputs;
+  }
+
+  private shapeOf({ shape, slotCount }: Batch): Omit<ProgramSpec, "reads" | "result"> {
+    const together = attendTogether(shape.length);
+    const parts = this.options.plain || together === shape.length ? {} : { together };
+    return { ...shape, slots: slotCount, ...parts };
   }
 
   private async runProgram(
@@ -299,7 +305,7 @@ export class Runner {
         keep[`${part}.${l}`] = { names: names.map((key) => residentName(key, part, l)), lengths };
       }
     }
-    const spec = { ...batch.shape, slots: batch.slotCount, reads: 0, result: { kind: "keys" } } as const;
+    const spec = { ...this.shapeOf(batch), reads: 0, result: { kind: "keys" } } as const;
     await this.runProgram(spec, batch.feeds, keep);
     names.forEach((key, i) => {
       this.store.add(key, lengths[i] as number);

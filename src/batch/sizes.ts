@@ -33,3 +33,8 @@ export function partRows(rows: number, full: number): number {
 export function roundReads(count: number): number {
   return count <= 16 ? 2 ** Math.ceil(Math.log2(Math.max(1, count))) : roundLength(count);
 }
+
+/** Positions of a row that attend together: few enough to leave much out, so many that products stay large. */
+export function attendTogether(length: number): number {
+  return length < 256 ? length : 128;
+}

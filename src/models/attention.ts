@@ -36,6 +36,8 @@ export interface AttentionInputs {
   readonly positions: Value | null;
   /** Rows of B * S, as many of each row, that the last layer is asked for: i64[B * R]; null for all. */
   readonly tail: Value | null;
+  /** How many of a row's tokens attend together; all where it is not smaller than S. */
+  readonly together: number;
 }
 
 /**
@@ -54,6 +56,7 @@ export function declareAttentionInputs(
   g: Graph,
   { layers, kvHeads, headDim, ropes, windows, placement }: Architecture,
   { batch, length, past }: ForwardShape,
+  together = length,
 ): AttentionInputs {
   const rotations = (block: string): Rotation[] =>
     ropes.map(({ size }, i) => ({
@@ -78,6 +81,7 @@ export function declareAttentionInputs(
     })),
     positions: placement === "fixed" ? g.input("positions", "i32", [batch * length, 1]) : null,
     tail: null,
+    together,
   };
 }
 
@@ -90,7 +94,7 @@ export function cutInputs(
   inputs: AttentionInputs,
   count: number,
 ): { before: AttentionInputs; after(first: Pick<Forward, "keys" | "values">): AttentionInputs } {
-  const { batch, length } = inputs;
+  const { batch, length, together } = inputs;
   type Sides = readonly [Value, Value];
   const rest = length - count;
   const both = (x: Value): Sides => cutRows(g, x, inputs, count);
@@ -114,6 +118,7 @@ export function cutInputs(
       past: past.map((p) => ({ ...p, rotations: of(p.rotations) })),
       positions: positions === null ? null : positions[i],
       tail: null,
+      together,
     };
   };
   return {
@@ -146,10 +151,20 @@ export interface Queries {
   rows(x: Value): Value;
   /** Q */
   readonly length: number;
-  /** [B, 1, 1, Q, keys] */
-  readonly bias: Value;
+  /** One after the other they are all Q. */
+  readonly parts: readonly QueryPart[];
   /** One for each past block, then that of the own block; null in a layer that does not rotate. */
   readonly rotations: readonly (Rotation | null)[];
+}
+
+/** Queries that attend together: the keys behind the last of them are hidden from all of them. */
+interface QueryPart {
+  /** n */
+  readonly length: number;
+  /** How many of the own block's keys they are multiplied with, from the first on. */
+  readonly seen: number;
+  /** [B, 1, 1, n, past keys + seen] */
+  readonly bias: Value;
 }
 
 /** How a layer attends. */
@@ -175,17 +190,45 @@ export function queriesOf(
   const keys = bias.shape[2] as number;
   const turns = [...past.map((p) => p.rotations), self];
   const rotations = turns.map((all) => (rope === null ? null : (all[rope] as Rotation)));
-  const wide = (x: Value, queries: number) => g.one("Reshape", [x], { shape: [batch, 1, 1, queries, keys] });
-  if (!tail || !lastLayer) return { rows: (x) => x, length, bias: wide(bias, length), rotations };
+  if (!tail || !lastLayer) {
+    return { rows: (x) => x, length, parts: stairs(g, bias, inputs), rotations };
+  }
   const rows = (x: Value) => g.one("Gather", [x, tail]);
   const each = (tail.shape[0] as number) / batch;
-  const flat = g.one("Reshape", [bias], { shape: [batch * length, keys] });
+  const read = rows(g.one("Reshape", [bias], { shape: [batch * length, keys] }));
   return {
     rows,
     length: each,
-    bias: wide(rows(flat), each),
+    parts: [
+      { length: each, seen: length, bias: g.one("Reshape", [read], { shape: [batch, 1, 1, each, keys] }) },
+    ],
     rotations: rotations.map((r) => r && { cos: rows(r.cos), sin: rows(r.sin) }),
   };
+}
+
+/** All queries in parts, each with the keys up to its own end: what lies above the diagonal need not be computed. */
+function stairs(
+  g: Graph,
+  bias: Value,
+  { batch, length, together }: Pick<AttentionInputs, "batch" | "length" | "together">,
+): QueryPart[] {
+  const keys = bias.shape[2] as number;
+  const sizes = Array.from({ length: Math.ceil(length / together) }, (_, i) =>
+    Math.min(together, length - i * together),
+  );
+  return split(g, bias, 1, sizes).map((rows, i) => {
+    const size = sizes[i] as number;
+    const hidden = length - i * together - size;
+    const [visible] = split(g, rows, 2, [keys - hidden, hidden]) as [Value];
+    const shape = [batch, 1, 1, size, keys - hidden];
+    return { length: size, seen: length - hidden, bias: g.one("Reshape", [visible], { shape }) };
+  });
+}
+
+/** Parts of `x` along an axis, without those of size 0. */
+function split(g: Graph, x: Value, axis: number, sizes: readonly number[]): readonly Value[] {
+  const some = sizes.filter((size) => size > 0);
+  return some.length === 1 ? [x] : g.apply("Split", [x], { axis, sizes: some });
 }
 
 /** Rotates the heads of `x` [B * n, heads * headDim]. */
@@ -232,7 +275,7 @@ export function attend(
   g: Graph,
   { q, k, v }: { q: Value; k: Value; v: Value },
   { batch, past, self }: AttentionInputs,
-  { length, bias, rotations }: Queries,
+  { length, parts, rotations }: Queries,
   { heads, kvHeads, headDim, ropes }: Pick<Architecture, "heads" | "kvHeads" | "headDim" | "ropes">,
   { rope, scale, softcap }: LayerAttention,
   layer: number,
@@ -241,27 +284,32 @@ export function attend(
   const alpha = { float: scale / (softcap ?? 1) };
   const turn = (x: Value, by: Rotation | null) =>
     by && rope !== null ? rotate(g, x, by, ropes[rope] as Rope, batch, headDim) : x;
-  const grouped = (x: Value) => g.one("Reshape", [x], { shape: [batch, kvHeads, group * length, headDim] });
 
   const key = splitHeads(g, turn(k, rope === null ? null : (self[rope] as Rotation)), batch, headDim);
   const value = splitHeads(g, v, batch, headDim);
-  const keys = [...past.map((p) => p.keys[layer] as Value), key];
-  const values = [...past.map((p) => p.values[layer] as Value), value];
+  const firstOf = (x: Value, seen: number) =>
+    split(g, x, 2, [seen, (x.shape[2] as number) - seen])[0] as Value;
+  const stored = (of: "keys" | "values") => past.map((block) => block[of][layer] as Value);
+  const sizes = parts.map((part) => part.length);
 
-  const scores = keys.map((block, i) => {
-    const query = grouped(splitHeads(g, turn(q, rotations[i] ?? null), batch, headDim));
-    return g.one("FusedMatMul", [query, block], { transB: 1, alpha });
+  const contexts = parts.map(({ length: n, seen, bias }, i) => {
+    const scores = [...stored("keys"), firstOf(key, seen)].map((block, b) => {
+      const heads = splitHeads(g, turn(q, rotations[b] ?? null), batch, headDim);
+      const query = split(g, heads, 2, sizes)[i] as Value;
+      const grouped = g.one("Reshape", [query], { shape: [batch, kvHeads, group * n, headDim] });
+      return g.one("FusedMatMul", [grouped, block], { transB: 1, alpha });
+    });
+    const joined = scores.length === 1 ? (scores[0] as Value) : g.one("Concat", scores, { axis: -1 });
+    const all = softcap === null ? joined : g.one("Mul", [g.one("Tanh", [joined]), g.scalar(softcap)]);
+    const total = all.shape.at(-1) as number;
+    const apart = g.one("Reshape", [all], { shape: [batch, kvHeads, group, n, total] });
+    const biased = g.one("Reshape", [g.one("Add", [apart, bias])], {
+      shape: [batch, kvHeads, group * n, total],
+    });
+    const context = g.one("Attend", [biased, ...stored("values"), firstOf(value, seen)]);
+    const heady = g.one("Reshape", [context], { shape: [batch, heads, n, headDim] });
+    return g.one("Transpose", [heady], { perm: [0, 2, 1, 3] });
   });
-  const joined = scores.length === 1 ? (scores[0] as Value) : g.one("Concat", scores, { axis: -1 });
-  const all = softcap === null ? joined : g.one("Mul", [g.one("Tanh", [joined]), g.scalar(softcap)]);
-  const total = all.shape.at(-1) as number;
-  const biased = g.one("Add", [
-    g.one("Reshape", [all], { shape: [batch, kvHeads, group, length, total] }),
-    bias,
-  ]);
-  const scored = g.one("Reshape", [biased], { shape: [batch, kvHeads, group * length, total] });
-  const context = g.one("Attend", [scored, ...values]);
-  const heady = g.one("Reshape", [context], { shape: [batch, heads, length, headDim] });
-  const rows = g.one("Transpose", [heady], { perm: [0, 2, 1, 3] });
+  const rows = contexts.length === 1 ? (contexts[0] as Value) : g.one("Concat", contexts, { axis: 1 });
   return { context: g.one("Reshape", [rows], { shape: [batch * length, heads * headDim] }), key, value };
 }

@@ -19,6 +19,8 @@ export interface ProgramSpec extends ForwardShape {
   readonly constant?: Constant;
   /** Labelled positions whose logits exist at the same time; by default as many as are `LOGITS` numbers. */
   readonly chunk?: number;
+  /** Positions of a row that attend together, each part to the keys up to its own end; all when absent. */
+  readonly together?: number;
 }
 
 export interface Constant {
@@ -108,7 +110,7 @@ function addForward(
   embeddings: Value,
   spec: ProgramSpec,
 ): { forward: Forward; fresh: Value } {
-  const all = declareAttentionInputs(g, architecture, spec);
+  const all = declareAttentionInputs(g, architecture, spec, spec.together);
   const count = spec.constant?.length ?? 0;
   let [inputs, fresh] = [all, embeddings];
   if (count) {

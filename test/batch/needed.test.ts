@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { type Group, groupAlone, groupPacked } from "../../src/batch/grouping.ts";
 import type { Layout, Query } from "../../src/batch/layout.ts";
 import { Runner, type RunnerOptions } from "../../src/batch/runner.ts";
-import type { HostArray } from "../../src/engine/engine.ts";
+import { Engine, type HostArray } from "../../src/engine/engine.ts";
 import { differentiate } from "../../src/graph/gradients.ts";
 import { Graph, type Value } from "../../src/graph/graph.ts";
 import { declareAttentionInputs } from "../../src/models/attention.ts";
@@ -20,7 +20,8 @@ import { Random } from "../support/random.ts";
 import { randomQuery, randomVectors } from "../support/random-prompts.ts";
 import { goldenLabels } from "../support/tag-golden.ts";
 import { relativeError } from "../support/tensors.ts";
-import { randomFeeds, startTinyBase, tinyLlama } from "../support/tiny-llama.ts";
+import { tinyFamilies } from "../support/tiny-families.ts";
+import { randomFeeds, startTinyBase, tinyLlama, uploadRandomWeights } from "../support/tiny-llama.ts";
 
 const WIDTH = tinyLlama.hidden_size;
 const architecture = readArchitecture(tinyLlama);
@@ -120,6 +121,39 @@ describe("runners give the plain runner's numbers", () => {
     }
     t.diagnostic(`largest difference ${worst.toExponential(1)}`);
   });
+});
+
+describe("positions that attend in parts, each to the keys up to its own end, give the numbers of all at once", () => {
+  for (const [type, sizes] of Object.entries(tinyFamilies)) {
+    test(type, async (t) => {
+      const family = readArchitecture({ model_type: type, ...sizes });
+      const engine = await Engine.start({ threads: 1 });
+      t.after(() => engine.close());
+      await uploadRandomWeights(engine, family, 6);
+      let worst = 0;
+      for (const own of [{}, { past: [3] }, { constant: { length: 4, trained: 2 } }]) {
+        const shape = { batch: 2, length: 11, past: [], slots: 3, reads: 4, ...own };
+        const spec: ProgramSpec = { ...shape, result: { kind: "text", train: true } };
+        const feeds = randomFeeds(family, buildProgram(family, spec), spec, 7);
+        // Rows of what runs backward too: 2 x 7.
+        if (spec.constant) {
+          feeds.trained = BigInt64Array.of(1n, 9n);
+          feeds.reads = BigInt64Array.of(0n, 5n, 8n, 13n);
+        }
+        const whole = await (await engine.compile(buildProgram(family, spec))).run(feeds);
+        for (const together of [1, 4, 10, 11]) {
+          const g = buildProgram(family, { ...spec, together });
+          const parts = await (await engine.compile(g)).run(feeds);
+          for (const [name, expected] of Object.entries(whole)) {
+            const error = relativeError(parts[name] as Float32Array, expected as Float32Array);
+            assert.ok(error < 1e-5, `${name}, ${together} together: ${error}`);
+            worst = Math.max(worst, error);
+          }
+        }
+      }
+      t.diagnostic(`largest difference ${worst.toExponential(1)}`);
+    });
+  }
 });
 
 /** The same loss with all logits at once, differentiated as it stands. */

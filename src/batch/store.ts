@@ -8,6 +8,8 @@ export class BlockStore {
   private readonly base: Base;
   /** Positions of each block. */
   private readonly lengths = new Map<string, number>();
+  /** Bytes that each owner has asked room for. */
+  private readonly reserved = new Map<string, number>();
 
   constructor(base: Base) {
     this.base = base;
@@ -21,15 +23,21 @@ export class BlockStore {
     this.lengths.set(key, positions);
   }
 
-  /** Bytes of all blocks. */
-  get bytes(): number {
-    const positions = [...this.lengths.values()].reduce((n, l) => n + l, 0);
-    return positions * positionBytes(this.base);
+  /**
+   * Makes room for the blocks of `owner`, which are `bytes` in all; everything else goes if they would not fit beside
+   * it. An owner that comes again with the same prompts finds its blocks and needs no more room.
+   */
+  async reserve(owner: string, bytes: number, limit: number): Promise<void> {
+    if (this.reserved.get(owner) === bytes) return;
+    const others = [...this.reserved].reduce((sum, [name, own]) => (name === owner ? sum : sum + own), 0);
+    if (others + bytes > limit) await this.clear();
+    this.reserved.set(owner, bytes);
   }
 
   async clear(): Promise<void> {
     const names = [...this.lengths.keys()].flatMap((key) => residentNames(this.base, key));
     this.lengths.clear();
+    this.reserved.clear();
     await this.base.engine.release(names);
   }
 }

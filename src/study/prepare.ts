@@ -136,7 +136,7 @@ function chooseReuse(
     : { reuse: "none", bytes: 0 };
 }
 
-/** A runner for a stage; the store is emptied first when the stage's blocks would not fit beside the old ones. */
+/** A runner for a stage, with room for the stage's blocks in the store. */
 export async function makeRunner(
   prepared: PreparedStudy,
   stage: PreparedStage,
@@ -147,7 +147,7 @@ export async function makeRunner(
   const { study } = prepared.loaded;
   const none = { reuse: "none", bytes: 0 } as const;
   const { reuse, bytes } = options.reuse === "none" ? none : chooseReuse(prepared, stage);
-  if (store.bytes + bytes > study.memory * 1e9) await store.clear();
+  await store.reserve(stage.stage.name, bytes, study.memory * 1e9);
   return new Runner(
     prepared.base,
     vectorsOf,

@@ -108,7 +108,7 @@ class Run {
     const checkpoint = await existing(folder.checkpoint);
     try {
       for (const seed of loaded.study.seeds) {
-        await store.clear();
+        if (trainsDomainTags(prepared)) await store.clear();
         const live = await startTags(loaded, base, embeddings, seed);
         for (const stage of stages) {
           const done = await readRecord(folder, seed, stage);
@@ -327,4 +327,9 @@ function provenance(
     })),
     tagllm: version,
   };
+}
+
+/** Blocks hold domain tags; where each seed trains its own, those of the seed before are of no use. */
+function trainsDomainTags({ loaded: { study }, stages }: PreparedStudy): boolean {
+  return stages.some(({ stage }) => stage.train.some((name) => study.tags[name]?.kind === "domain"));
 }

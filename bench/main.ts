@@ -9,10 +9,11 @@ import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.ts";
 import { machineText } from "./machine.ts";
 import { profile } from "./profile.ts";
+import { stage1 } from "./stage1.ts";
 import { step } from "./step.ts";
 import { markdownTable, textTable } from "./table.ts";
 
-const benchmarks: readonly Benchmark[] = [step, profile];
+const benchmarks: readonly Benchmark[] = [step, stage1, profile];
 const REPEATS = 7;
 
 async function main(words: readonly string[]): Promise<number> {

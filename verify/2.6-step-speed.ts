@@ -1,7 +1,8 @@
 /** Point 2.6: a training step against PyTorch eager in f32. */
 
+import { peerRate } from "../bench/contest.ts";
 import { machineText } from "../bench/machine.ts";
-import { peerRate, step } from "../bench/step.ts";
+import { step } from "../bench/step.ts";
 import { textTable } from "../bench/table.ts";
 import { torch } from "./needs.ts";
 import { checkLines, type Point } from "./point.ts";
@@ -20,7 +21,7 @@ export const stepSpeed: Point = {
     );
     if (missing) return { measured: `not measured: ${missing}`, pass: false };
     const { result, table } = await step.run({ repeats: REPEATS, note: (line) => progress.note(line) });
-    const ratio = result.ratios.torch?.speed ?? 0;
+    const ratio = result.ratios["torch f32"]?.speed ?? 0;
     const check = {
       what: `at least ${LEAST} times faster than PyTorch (median of ${REPEATS} pairs)`,
       found: `${ratio.toFixed(2)} times`,

@@ -13,6 +13,7 @@ import { leaks } from "./3.4-leaks.ts";
 import { metrics } from "./3.5-metrics.ts";
 import { reportPages } from "./3.6-report.ts";
 import { library } from "./3.7-library.ts";
+import { domainStepSpeed } from "./4.1-stage1.ts";
 import { families } from "./5.1-families.ts";
 import type { Point } from "./point.ts";
 
@@ -31,5 +32,6 @@ export const points: readonly Point[] = [
   metrics,
   reportPages,
   library,
+  domainStepSpeed,
   families,
 ];

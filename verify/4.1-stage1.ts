@@ -1,0 +1,41 @@
+/** Point 4.1: a step of a domain tag, every position labelled, in int8 and f32 against PyTorch in f32 and bf16. */
+import { contestTable, peerRate, ratios, type StepSide } from "../bench/contest.ts";
+import { machineText } from "../bench/machine.ts";
+import { stage1 } from "../bench/stage1.ts";
+import { textTable } from "../bench/table.ts";
+import { torch } from "./needs.ts";
+import { allPass, type Check, checkLines, type Point } from "./point.ts";
+
+const REPEATS = 5;
+const least = [
+  { ours: "int8", theirs: "f32", times: 4 },
+  { ours: "int8", theirs: "bf16", times: 1.2 },
+  { ours: "f32", theirs: "f32", times: 2 },
+] as const;
+
+export const domainStepSpeed: Point = {
+  id: "4.1",
+  asked: `A step at the shape of SmolLM2-135M with every position labelled, in turns with PyTorch eager: ${least.map((l) => `${l.ours} at least ${l.times} times as fast as its ${l.theirs}`).join(", ")}.`,
+  needs: [torch],
+  async run({ progress }) {
+    const missing = await peerRate().then(
+      () => null,
+      (reason: Error) => reason.message,
+    );
+    if (missing) return { measured: `not measured: ${missing}`, pass: false };
+    const { result } = await stage1.run({ repeats: REPEATS, note: (line) => progress.note(line) });
+    const contest = result as Parameters<typeof contestTable>[0];
+    const side = (key: string): StepSide =>
+      key === "tagllm int8" ? contest.ours : (contest.peers[key] as StepSide);
+    const checks = least.map(({ ours, theirs, times }): Check => {
+      const { speed, speedLowest, speedHighest } = ratios(side(`tagllm ${ours}`), side(`torch ${theirs}`));
+      return {
+        what: `${ours} is at least ${times} times as fast as PyTorch in ${theirs} (median of ${REPEATS} pairs)`,
+        found: `${speed?.toFixed(2)} times (${speedLowest?.toFixed(2)} - ${speedHighest?.toFixed(2)})`,
+        pass: (speed ?? 0) >= times,
+      };
+    });
+    const parts = [machineText(result.machine), textTable(contestTable(contest)), checkLines(checks)];
+    return { measured: parts.join("\n\n"), pass: allPass(checks) };
+  },
+};

@@ -90,6 +90,7 @@ export const errorCodes = {
     "Inputs of test or validation rows are also in training, where the study says that this is an error.",
   "study/rows":
     "Rows are faulty, or repeat or contradict others, where the study says that this is an error.",
+  "cache/file": "A file of stored keys and values cannot be written or read.",
   "predict/not-a-function": "Prediction was asked of a tag that is not a trained function tag.",
   "run/folder": "The run folder cannot be used.",
   "run/changed": "A run folder holds a run of another study, base, data or version.",

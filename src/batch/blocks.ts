@@ -33,6 +33,7 @@ export class BlockNames {
   private readonly architecture: Pick<Architecture, "ropes" | "placement">;
   private readonly vectorsOf: VectorsOf;
   private readonly digests = new Map<Float32Array, string>();
+  private readonly known = new WeakMap<Block, string>();
 
   constructor(architecture: Pick<Architecture, "ropes" | "placement">, vectorsOf: VectorsOf) {
     this.architecture = architecture;
@@ -40,7 +41,13 @@ export class BlockNames {
   }
 
   of(layout: Layout, b: number): string {
-    const { kind, origin, positions } = layout.past[b] as Block;
+    const block = layout.past[b] as Block;
+    const name = this.known.get(block) ?? this.nameOf(layout, block);
+    this.known.set(block, name);
+    return name;
+  }
+
+  private nameOf(layout: Layout, { kind, origin, positions }: Block): string {
     const { ids, slots } = layout.query.prompt;
     const { ropes, placement } = this.architecture;
     const regimes = ropes.map((rope) => rope.regime(layout.whole.length));

@@ -65,6 +65,15 @@ export interface HeadValues {
 
 type Outputs = Record<string, HostArray>;
 
+/** A block that layouts need, and one of them whose block it is. */
+interface NeededBlock {
+  readonly kind: Block["kind"];
+  /** Positions. */
+  readonly size: number;
+  readonly layout: Layout;
+  readonly index: number;
+}
+
 export class Runner {
   readonly base: Base;
   readonly options: RunnerOptions;
@@ -230,9 +239,43 @@ export class Runner {
   ): Promise<void> {
     const { reuse, tokens, plain } = this.options;
     const layouts = queries.map((query) => layOut(query, reuse));
-    await this.storePast(layouts);
     const groups = plain ? groupAlone(layouts, tokens) : groupPacked(layouts, tokens, this.base.architecture);
-    for (const group of groups) await work(this.makeBatch(layouts, group), group.rows.flat());
+    for (const portion of this.portions(layouts, groups)) {
+      await this.storePast(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
+      for (const group of portion) await work(this.makeBatch(layouts, group), group.rows.flat());
+    }
+  }
+
+  /** Groups that follow each other and whose blocks fit the store's memory together. */
+  private portions(layouts: readonly Layout[], groups: readonly Group[]): Group[][] {
+    const portions: Group[][] = [];
+    let blocks = new Set<string>();
+    let bytes = 0;
+    for (const group of groups) {
+      const own = this.blocksOf(group.rows.flat().map((i) => layouts[i] as Layout));
+      const added = [...own].filter(([key]) => !blocks.has(key));
+      bytes += added.reduce((sum, [, { size }]) => sum + this.store.bytesOf(size), 0);
+      if (portions.length === 0 || bytes > this.store.memory) {
+        portions.push([]);
+        blocks = new Set();
+        bytes = [...own.values()].reduce((sum, { size }) => sum + this.store.bytesOf(size), 0);
+      }
+      for (const key of own.keys()) blocks.add(key);
+      portions.at(-1)?.push(group);
+    }
+    return portions;
+  }
+
+  /** The stored blocks that layouts need, by name. */
+  private blocksOf(layouts: readonly Layout[]): Map<string, NeededBlock> {
+    const blocks = new Map<string, NeededBlock>();
+    for (const layout of layouts) {
+      layout.past.forEach(({ kind, positions }, b) => {
+        const key = this.names.of(layout, b);
+        if (!blocks.has(key)) blocks.set(key, { kind, size: positions.length, layout, index: b });
+      });
+    }
+    return blocks;
   }
 
   private makeBatch(layouts: readonly Layout[], { rows, batch, length }: Group): Batch {
@@ -276,18 +319,15 @@ export class Runner {
       .reduce((n, { tag }) => n + this.vectorsOf(tag).length / hiddenSize, 0);
   }
 
-  /** Runs and keeps every block of the layouts that is not stored yet: spans first, then the text. */
+  /** Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them. */
   private async storePast(layouts: readonly Layout[]): Promise<void> {
-    const missing = { span: new Map<string, Layout>(), text: new Map<string, Layout>() };
-    for (const layout of layouts) {
-      layout.past.forEach((block, b) => {
-        const key = this.names.of(layout, b);
-        if (!this.store.has(key)) missing[block.kind].set(key, blockLayout(layout, b));
-      });
-    }
+    const needed = this.blocksOf(layouts);
+    if (needed.size === 0) return;
+    const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
     for (const kind of ["span", "text"] as const) {
-      const keys = [...missing[kind].keys()];
-      const toRun = [...missing[kind].values()];
+      const blocks = [...needed].filter(([key, block]) => block.kind === kind && missing.has(key));
+      const keys = blocks.map(([key]) => key);
+      const toRun = blocks.map(([, { layout, index }]) => blockLayout(layout, index));
       const groups = this.options.fixedShapes
         ? groupByShape(toRun, this.options.tokens)
         : groupAlone(toRun, this.options.tokens);
@@ -307,9 +347,7 @@ export class Runner {
     }
     const spec = { ...this.shapeOf(batch), reads: 0, result: { kind: "keys" } } as const;
     await this.runProgram(spec, batch.feeds, keep);
-    names.forEach((key, i) => {
-      this.store.add(key, lengths[i] as number);
-    });
+    await this.store.keep(new Map(names.map((key, i) => [key, lengths[i] as number])));
   }
 
   private addSlotGradients(into: TagGradients, slots: readonly SlotRef[], gradient: Float32Array): void {

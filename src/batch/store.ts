@@ -1,44 +1,118 @@
 /**
- * Which blocks of keys and values the engine holds. Names say all that a block depends on, so one store serves
- * every runner of a base: stages, seeds and tags that share a prefix share its blocks.
+ * Which blocks of keys and values there are: in the engine's memory as far as its room goes, in files if there is
+ * a place for them, and else to be computed again. Names say all that a block depends on, so one store serves every
+ * runner of a base: stages, seeds and tags that share a prefix share its blocks.
  */
+import type { ResidentFile } from "../engine/protocol.ts";
 import type { Base } from "../models/base.ts";
+import type { BlockFiles } from "./block-files.ts";
+
+export interface StoreOptions {
+  /** Bytes of blocks in memory; more only where one run needs them. Default: no limit. */
+  readonly memory?: number;
+  readonly files?: BlockFiles | null;
+}
 
 export class BlockStore {
+  readonly memory: number;
   private readonly base: Base;
-  /** Positions of each block. */
-  private readonly lengths = new Map<string, number>();
-  /** Bytes that each owner has asked room for. */
-  private readonly reserved = new Map<string, number>();
+  private readonly files: BlockFiles | null;
+  /** Positions of each block in memory, the longest unused first. */
+  private readonly held = new Map<string, number>();
+  private bytes = 0;
 
-  constructor(base: Base) {
+  constructor(base: Base, { memory = Number.POSITIVE_INFINITY, files = null }: StoreOptions = {}) {
     this.base = base;
-  }
-
-  has(key: string): boolean {
-    return this.lengths.has(key);
-  }
-
-  add(key: string, positions: number): void {
-    this.lengths.set(key, positions);
+    this.memory = memory;
+    this.files = files;
   }
 
   /**
-   * Makes room for the blocks of `owner`, which are `bytes` in all; everything else goes if they would not fit beside
-   * it. An owner that comes again with the same prompts finds its blocks and needs no more room.
+   * Brings what can be brought of the blocks (positions by name) into memory, and makes room for the others, which
+   * are returned: they are to be computed and given to `keep`.
    */
-  async reserve(owner: string, bytes: number, limit: number): Promise<void> {
-    if (this.reserved.get(owner) === bytes) return;
-    const others = [...this.reserved].reduce((sum, [name, own]) => (name === owner ? sum : sum + own), 0);
-    if (others + bytes > limit) await this.clear();
-    this.reserved.set(owner, bytes);
+  async bring(blocks: ReadonlyMap<string, number>): Promise<ReadonlySet<string>> {
+    const absent = new Map<string, number>();
+    for (const [key, positions] of blocks) {
+      if (this.held.delete(key)) this.held.set(key, positions);
+      else absent.set(key, positions);
+    }
+    await this.makeRoom(blocks, absent);
+    const missing = new Set(absent.keys());
+    const { files } = this;
+    if (!files) return missing;
+    const there = [...absent].filter(([key]) => files.has(key));
+    const read = await this.base.engine.read(
+      there.map(([key, positions]) => this.fileOf(files, key, positions)),
+    );
+    there.forEach(([key, positions], i) => {
+      if (read[i]) {
+        missing.delete(key);
+        this.hold(key, positions);
+      } else files.forget(key);
+    });
+    files.used(new Set(blocks.keys()));
+    return missing;
   }
 
+  /** Takes blocks that the engine has just computed. */
+  async keep(blocks: ReadonlyMap<string, number>): Promise<void> {
+    for (const [key, positions] of blocks) this.hold(key, positions);
+    const { files } = this;
+    if (!files) return;
+    const admitted: ResidentFile[] = [];
+    for (const [key, positions] of blocks) {
+      if (await files.admit(key, this.bytesOf(positions))) admitted.push(this.fileOf(files, key, positions));
+    }
+    await this.base.engine.write(admitted);
+  }
+
+  bytesOf(positions: number): number {
+    return positions * positionBytes(this.base);
+  }
+
+  /** Empties the memory; files stay. */
   async clear(): Promise<void> {
-    const names = [...this.lengths.keys()].flatMap((key) => residentNames(this.base, key));
-    this.lengths.clear();
-    this.reserved.clear();
-    await this.base.engine.release(names);
+    await this.release([...this.held.keys()]);
+  }
+
+  private hold(key: string, positions: number): void {
+    this.held.set(key, positions);
+    this.bytes += this.bytesOf(positions);
+  }
+
+  private async makeRoom(
+    wanted: ReadonlyMap<string, number>,
+    absent: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    let over = this.bytes - this.memory;
+    for (const positions of absent.values()) over += this.bytesOf(positions);
+    const gone: string[] = [];
+    for (const [key, positions] of this.held) {
+      if (over <= 0) break;
+      if (wanted.has(key)) continue;
+      gone.push(key);
+      over -= this.bytesOf(positions);
+    }
+    await this.release(gone);
+  }
+
+  private async release(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    for (const key of keys) {
+      this.bytes -= this.bytesOf(this.held.get(key) as number);
+      this.held.delete(key);
+    }
+    await this.base.engine.release(keys.flatMap((key) => residentNames(this.base, key)));
+  }
+
+  private fileOf(files: BlockFiles, key: string, positions: number): ResidentFile {
+    const { kvHeads, headDim } = this.base.architecture;
+    return {
+      path: files.path(key),
+      names: residentNames(this.base, key),
+      shape: [kvHeads, positions, headDim],
+    };
   }
 }
 

@@ -16,7 +16,7 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
         rate = new Rate();
         validation = "";
         progress.note(
-          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.from ? `goes on from step ${event.from} of ` : ""}${event.steps} steps, stores ${stored(event.reuse)}`,
+          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.from ? `goes on from step ${event.from} of ` : ""}${event.steps} steps, stores ${storedText(event.reuse)}`,
         );
         break;
       case "stage-kept":
@@ -51,7 +51,8 @@ function left({ step, steps }: { step: number; steps: number }, perSecond: numbe
   return perSecond > 0 ? duration((steps - step) / perSecond) : "?";
 }
 
-function stored(reuse: string): string {
+/** What a way of reuse keeps of prompts. */
+export function storedText(reuse: string): string {
   if (reuse === "prefix") return "everything before the trained tags";
   return reuse === "spans" ? "isolated spans" : "nothing";
 }

@@ -19,6 +19,7 @@ import type {
   Keep,
   PortSpec,
   Request,
+  ResidentFile,
   Response,
 } from "./protocol.ts";
 
@@ -115,6 +116,16 @@ export class Engine {
   /** Forgets kept outputs. */
   async release(names: readonly string[]): Promise<void> {
     await this.request({ kind: "release", names });
+  }
+
+  /** Writes kept outputs to files, each complete or not there. */
+  async write(files: readonly ResidentFile[]): Promise<void> {
+    await this.request({ kind: "write", files });
+  }
+
+  /** Keeps again what `write` wrote; says of each file whether it was there and whole. One that is not whole is deleted. */
+  async read(files: readonly ResidentFile[]): Promise<readonly boolean[]> {
+    return (await this.request({ kind: "read", files })).read ?? [];
   }
 
   async stats(): Promise<EngineStats> {

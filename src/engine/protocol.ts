@@ -18,6 +18,13 @@ export interface Keep {
   readonly lengths: readonly number[];
 }
 
+/** Resident tensors of one shape that stand in a file, one after the other. */
+export interface ResidentFile {
+  readonly path: string;
+  readonly names: readonly string[];
+  readonly shape: readonly number[];
+}
+
 export interface PortSpec {
   readonly name: string;
   readonly dtype: DType;
@@ -48,6 +55,8 @@ export type Request =
     }
   | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep> }
   | { kind: "release"; names: readonly string[] }
+  | { kind: "write"; files: readonly ResidentFile[] }
+  | { kind: "read"; files: readonly ResidentFile[] }
   | { kind: "stats" }
   | { kind: "close" };
 
@@ -68,5 +77,13 @@ export interface Failure {
 }
 
 export type Response =
-  | { id: number; ok: true; outputs?: Record<string, HostArray>; stats?: EngineStats; seconds?: number }
+  | {
+      id: number;
+      ok: true;
+      outputs?: Record<string, HostArray>;
+      stats?: EngineStats;
+      seconds?: number;
+      /** Of each file that was to be read: whether it was there and whole. */
+      read?: boolean[];
+    }
   | { id: number; ok: false; failure: Failure };

@@ -10,8 +10,17 @@ import { Graph, type TypedArray } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
 import { type IntegerWeight, integerWeight } from "../graph/quantise.ts";
 import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import { readArrays, writeArrays } from "./array-files.ts";
 import { type IntegerMatrix, integerMatrix } from "./int8.ts";
-import type { EngineOptions, EngineStats, Feed, HostArray, Keep, PortSpec } from "./protocol.ts";
+import type {
+  EngineOptions,
+  EngineStats,
+  Feed,
+  HostArray,
+  Keep,
+  PortSpec,
+  ResidentFile,
+} from "./protocol.ts";
 import { essence } from "./translate.ts";
 
 interface Resident {
@@ -113,6 +122,29 @@ export class Runtime {
       else outputs[p.name] = data;
     }
     return { outputs, seconds };
+  }
+
+  write(files: readonly ResidentFile[]): void {
+    for (const { path, names } of files) {
+      writeArrays(
+        path,
+        names.map((name) => {
+          const held = this.residents.get(name);
+          if (!held) throw new Error(`nothing is kept under ${name}`);
+          return held.data;
+        }),
+      );
+    }
+  }
+
+  read(files: readonly ResidentFile[]): boolean[] {
+    return files.map(({ path, names, shape }) => {
+      const arrays = readArrays(path, names.length, count(shape));
+      names.forEach((name, i) => {
+        if (arrays) this.residents.set(name, { data: arrays[i] as Float32Array, shape });
+      });
+      return arrays !== null;
+    });
   }
 
   release(names: readonly string[]): void {

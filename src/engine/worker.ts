@@ -30,6 +30,11 @@ async function answer(message: Request): Promise<Omit<Extract<Response, { ok: tr
     case "release":
       runtime.release(message.names);
       return {};
+    case "write":
+      runtime.write(message.files);
+      return {};
+    case "read":
+      return { read: runtime.read(message.files) };
     case "stats":
       return { stats: runtime.stats() };
     case "close":

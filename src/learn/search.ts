@@ -60,7 +60,7 @@ export async function search(
 ): Promise<Choice> {
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
-  const store = new BlockStore(base);
+  const store = new BlockStore(base, { memory: studyOf(probe).study.memory * 1e9 });
   const tried: Tried[] = [];
   const run = async (recipe: Recipe) => {
     const one = await runTrial(base, studyOf(recipe), recipe, store, options);
@@ -136,7 +136,7 @@ async function runTrial(
   const embeddings = await readEmbeddings(base);
   const live = await startTags(loaded, base, embeddings, seed);
   const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
-  const runner = await makeRunner(prepared, stage, vectorsOf, store, { reuse: "auto", signal });
+  const runner = makeRunner(prepared, stage, vectorsOf, store, { reuse: "auto", signal });
   const began = performance.now();
   const { training, validationErrors } = await runStage({
     prepared,

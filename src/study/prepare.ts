@@ -1,7 +1,9 @@
 /** A loaded study meets its base and its data: everything that can fail is found before training begins. */
+
+import { BlockFiles } from "../batch/block-files.ts";
 import type { Reuse } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
-import { type BlockStore, positionBytes } from "../batch/store.ts";
+import { BlockStore, positionBytes } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
@@ -67,12 +69,19 @@ function stageKind(stage: StudyStage, tasks: readonly PreparedTask[]): TaskKind 
   return kinds[0] as TaskKind;
 }
 
+/** What a stage keeps of its prompts between steps, and how many bytes of keys and values that is. */
+export interface Stored {
+  readonly reuse: Reuse;
+  readonly bytes: number;
+}
+
 export interface StagePlan {
   readonly stage: string;
   readonly kind: TaskKind;
   readonly trains: readonly string[];
   readonly steps: number;
   readonly batch: number;
+  readonly stored: Stored;
   readonly tasks: readonly {
     readonly task: string;
     readonly rows: Record<Side, number>;
@@ -84,7 +93,8 @@ export interface StagePlan {
 
 /** What a run will do, from the rows and prompts at hand; nothing is run. */
 export function planStudy(prepared: PreparedStudy): StagePlan[] {
-  return prepared.stages.map(({ stage, kind, tasks }) => ({
+  return prepared.stages.map(({ stage, kind, tasks, classes }) => ({
+    stored: chooseReuse(prepared, { stage, kind, tasks, classes }),
     stage: stage.name,
     kind,
     trains: stage.train,
@@ -110,11 +120,9 @@ export function planStudy(prepared: PreparedStudy): StagePlan[] {
  * The deepest reuse whose stored keys and values fit the memory: prefixes, else spans, else none. Where the
  * tags of the prompt's beginning train, nothing is constant and nothing is stored.
  */
-function chooseReuse(
-  { base, loaded }: PreparedStudy,
-  { stage, kind, tasks }: PreparedStage,
-): { reuse: Reuse; bytes: number } {
-  if (kind === "domain") return { reuse: "none", bytes: 0 };
+function chooseReuse({ base, loaded }: PreparedStudy, { stage, kind, tasks }: PreparedStage): Stored {
+  const nothing: Stored = { reuse: "none", bytes: 0 };
+  if (kind === "domain") return nothing;
   const trained = new Set(stage.train);
   const spanTokens = new Map<string, number>();
   let textTokens = 0;
@@ -127,27 +135,28 @@ function chooseReuse(
       textTokens += cut - spans.reduce((n, s) => n + s.end - s.start, 0);
     }
   }
-  const limit = loaded.study.memory * 1e9;
+  const limit = (loaded.study.memory + loaded.study.disk) * 1e9;
   const spanBytes = [...spanTokens.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
   const all = spanBytes + textTokens * positionBytes(base);
   if (all <= limit) return { reuse: "prefix", bytes: all };
-  return spanBytes > 0 && spanBytes <= limit
-    ? { reuse: "spans", bytes: spanBytes }
-    : { reuse: "none", bytes: 0 };
+  return spanBytes > 0 && spanBytes <= limit ? { reuse: "spans", bytes: spanBytes } : nothing;
 }
 
-/** A runner for a stage, with room for the stage's blocks in the store. */
-export async function makeRunner(
+/** The store of a study's runs: as much memory and disk as the study gives. */
+export async function makeStore({ base, loaded: { study } }: PreparedStudy): Promise<BlockStore> {
+  const files = study.disk > 0 ? await BlockFiles.open(base, { limit: study.disk * 1e9 }) : null;
+  return new BlockStore(base, { memory: study.memory * 1e9, files });
+}
+
+export function makeRunner(
   prepared: PreparedStudy,
   stage: PreparedStage,
   vectorsOf: (tag: string) => Float32Array,
   store: BlockStore,
   options: { reuse: "auto" | "none"; signal: AbortSignal | undefined },
-): Promise<Runner> {
+): Runner {
   const { study } = prepared.loaded;
-  const none = { reuse: "none", bytes: 0 } as const;
-  const { reuse, bytes } = options.reuse === "none" ? none : chooseReuse(prepared, stage);
-  await store.reserve(stage.stage.name, bytes, study.memory * 1e9);
+  const reuse = options.reuse === "none" ? "none" : chooseReuse(prepared, stage).reuse;
   return new Runner(
     prepared.base,
     vectorsOf,

@@ -5,7 +5,7 @@
  */
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BlockStore } from "../batch/store.ts";
+import type { BlockStore } from "../batch/store.ts";
 import { allFiles } from "../data/source.ts";
 import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
@@ -25,7 +25,7 @@ import {
   restoreTags,
   startTags,
 } from "./live.ts";
-import { makeRunner, type PreparedStage, type PreparedStudy } from "./prepare.ts";
+import { makeRunner, makeStore, type PreparedStage, type PreparedStudy } from "./prepare.ts";
 import type { Report } from "./report.ts";
 import { RunFolder } from "./run-folder.ts";
 import { makeReport, type SeedStage } from "./run-report.ts";
@@ -74,7 +74,7 @@ export async function runStudy(prepared: PreparedStudy, options: RunOptions): Pr
   refuseLeaks(prepared, audit);
   const folder = await RunFolder.open(options.out, prepared);
   try {
-    return await new Run(prepared, audit, options, folder).work();
+    return await new Run(prepared, audit, options, folder, await makeStore(prepared)).work();
   } finally {
     await folder.release();
   }
@@ -92,12 +92,18 @@ class Run {
   private events = 0;
   private log: EventLog | null = null;
 
-  constructor(prepared: PreparedStudy, audit: Audit, options: RunOptions, folder: RunFolder) {
+  constructor(
+    prepared: PreparedStudy,
+    audit: Audit,
+    options: RunOptions,
+    folder: RunFolder,
+    store: BlockStore,
+  ) {
     this.prepared = prepared;
     this.audit = audit;
     this.options = options;
     this.folder = folder;
-    this.store = new BlockStore(prepared.base);
+    this.store = store;
     this.outcomes = new Map(prepared.stages.map((s) => [s.stage.name, []]));
   }
 
@@ -166,7 +172,7 @@ class Run {
     const { name, steps } = stage.stage;
     const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
     const { reuse = "auto", signal } = options;
-    const runner = await makeRunner(prepared, stage, vectorsOf, this.store, { reuse, signal });
+    const runner = makeRunner(prepared, stage, vectorsOf, this.store, { reuse, signal });
     this.emit({
       kind: "stage-begin",
       stage: name,

@@ -250,7 +250,14 @@ export const studySchema = z.strictObject({
   stages: z.array(stage).min(1),
   maxTokens: count.optional().describe("Longest prompt; default: what the base can hold"),
   tokensPerRun: count.default(512).describe("New tokens of one run of the engine"),
-  memory: z.number().positive().default(6).describe("GB of keys and values that may be stored"),
+  memory: z.number().positive().default(6).describe("GB of keys and values that may be stored in memory"),
+  disk: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      "GB of keys and values that may be stored in files, for this run and later ones (`tagllm cache`)",
+    ),
 });
 
 export type Study = z.infer<typeof studySchema>;

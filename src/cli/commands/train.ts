@@ -1,16 +1,18 @@
 /** `tagllm train`: a study file in, tags and a report out. */
 import { join } from "node:path";
+import { blocksHome } from "../../batch/block-files.ts";
 import { TagllmError } from "../../errors.ts";
 import { writeReport } from "../../report/write.ts";
 import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
 import { formatReport } from "../../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../../study/run.ts";
+import type { Study } from "../../study/schema.ts";
 import { type AuditView, viewAudit } from "../audit-view.ts";
 import type { Io } from "../io.ts";
 import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
-import { runView } from "../run-view.ts";
-import { type Column, grouped, table } from "../table.ts";
+import { runView, storedText } from "../run-view.ts";
+import { bytes, type Column, grouped, table } from "../table.ts";
 
 export interface TrainChoice extends StudyChoice {
   out?: string;
@@ -77,6 +79,8 @@ function planResult(prepared: PreparedStudy, out: string, audit: AuditView): Res
     "",
     planTable(plan),
     "",
+    ...plan.map((stage) => storedLine(stage, study)),
+    "",
     ...audit.lines,
     "",
     "Nothing was run.",
@@ -92,6 +96,14 @@ function planResult(prepared: PreparedStudy, out: string, audit: AuditView): Res
       audit: audit.json,
     },
   };
+}
+
+/** What a stage stores between its steps, how large it is, and where it goes. */
+function storedLine({ stage, stored: { reuse, bytes: size } }: StagePlan, { memory, disk }: Study): string {
+  if (reuse === "none") return `${stage} stores nothing: every prompt is run whole.`;
+  const spilt = size > memory * 1e9 ? `, ${memory} GB of it in memory at a time` : "";
+  const files = disk > 0 ? `, also in files (up to ${disk} GB in ${blocksHome()})` : "";
+  return `${stage} stores ${storedText(reuse)}: ${bytes(size)} of keys and values${spilt}${files}.`;
 }
 
 function planTable(plan: readonly StagePlan[]): string {

@@ -1,0 +1,53 @@
+/** Arrays of f32 in a file with a digest at its end: what is read is what was written, or nothing. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { TagllmError } from "../errors.ts";
+import { temporaryName } from "../replace-file.ts";
+
+/** Bytes of a file beside its numbers. */
+export const DIGEST = 32;
+const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+
+/** Beside its place first, so that a crash leaves no part of it there. Not flushed: what a power cut damages is no longer whole. */
+export function writeArrays(path: string, arrays: readonly Float32Array[]): void {
+  const body = Buffer.concat(arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength)));
+  const temporary = join(dirname(path), temporaryName(basename(path)));
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(temporary, Buffer.concat([body, digestOf(body)]));
+    renameSync(temporary, path);
+  } catch (cause) {
+    if (existsSync(temporary)) rmSync(temporary);
+    throw failure(path, "written", cause);
+  }
+}
+
+/** null where there is no such file, or not one of so many arrays; that one is deleted. */
+export function readArrays(path: string, arrays: number, length: number): Float32Array[] | null {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw failure(path, "read", cause);
+  }
+  const end = arrays * length * Float32Array.BYTES_PER_ELEMENT;
+  const whole = bytes.length === end + DIGEST && digestOf(bytes.subarray(0, end)).equals(bytes.subarray(end));
+  if (!whole) {
+    rmSync(path, { force: true });
+    return null;
+  }
+  const numbers = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + end));
+  return Array.from({ length: arrays }, (_, i) => numbers.subarray(i * length, (i + 1) * length));
+}
+
+function failure(path: string, what: string, cause: unknown): TagllmError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new TagllmError(
+    "cache/file",
+    `The stored block ${path} could not be ${what} (${code ?? (cause as Error).message}).`,
+    "Free space, set TAGLLM_CACHE to another folder, or store less on disk (disk: 0 stores nothing); the run goes on from its checkpoint.",
+    { cause },
+  );
+}

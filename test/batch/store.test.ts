@@ -1,0 +1,142 @@
+/** Whatever memory and disk the store has, the numbers are those of a store that holds everything. */
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { BlockFiles, blocksHome } from "../../src/batch/block-files.ts";
+import type { Query } from "../../src/batch/layout.ts";
+import { Runner } from "../../src/batch/runner.ts";
+import { BlockStore, positionBytes, type StoreOptions } from "../../src/batch/store.ts";
+import type { Base } from "../../src/models/base.ts";
+import type { ProgramSpec } from "../../src/models/program.ts";
+import { readout } from "../../src/train/tasks.ts";
+import { Random } from "../support/random.ts";
+import { randomQuery, randomVectors } from "../support/random-prompts.ts";
+import { startTinyBase, tinyLlama } from "../support/tiny-llama.ts";
+
+let [base, home] = [null as unknown as Base, ""];
+/** Positions of blocks that were computed. */
+let computed = 0;
+before(async () => {
+  const tiny = await startTinyBase(4);
+  const program = (spec: ProgramSpec) => {
+    if (spec.result.kind === "keys") computed++;
+    return tiny.program(spec);
+  };
+  base = { ...tiny, program, name: "tiny", fingerprint: { id: "tiny-4" } } as unknown as Base;
+});
+after(() => base.close());
+beforeEach(async (t) => {
+  home = await mkdtemp(join(tmpdir(), "tagllm-store-"));
+  const folder = home;
+  (t as { after?: (work: () => Promise<void>) => void }).after?.(() => rm(folder, { recursive: true }));
+  computed = 0;
+});
+
+const random = new Random(8);
+const queries = Array.from({ length: 24 }, () => randomQuery(random, 16, true, true));
+const vectors = randomVectors(new Random(2), tinyLlama.hidden_size);
+const few = 40;
+
+async function hidden(store: StoreOptions, of: readonly Query[] = queries): Promise<Float32Array> {
+  const options = { reuse: "prefix", tokens: 32, fixedShapes: true } as const;
+  const own = new BlockStore(base, store);
+  const runner = new Runner(base, (tag) => vectors.get(tag) as Float32Array, options, own);
+  const found = await runner.hidden(of, readout);
+  assert.ok(Number.isFinite(found[0]));
+  await runner.clear();
+  assert.equal((await base.engine.stats()).residents, 0);
+  return found;
+}
+
+const files = (limit = 1e9) => BlockFiles.open(base, { limit, home });
+async function blockPaths(): Promise<string[]> {
+  const entries = await readdir(home, { recursive: true });
+  return entries.filter((path) => path.endsWith(".kv")).map((path) => join(home, path));
+}
+
+test("little memory: blocks are computed again, and there are never many", async () => {
+  const expected = await hidden({});
+  const once = computed;
+  let most = 0;
+  const spied = base.engine.release.bind(base.engine);
+  base.engine.release = async (names) => {
+    most = Math.max(most, (await base.engine.stats()).residentBytes);
+    return spied(names);
+  };
+  const memory = few * positionBytes(base);
+  try {
+    assert.deepEqual(await hidden({ memory }), expected);
+  } finally {
+    base.engine.release = spied;
+  }
+  assert.ok(computed > 2 * once, `${computed} runs, ${once} with all the memory`);
+  assert.ok(most > 0 && most < 3 * memory, `${most} bytes of ${memory}`);
+});
+
+test("files serve a later store, which computes nothing", async () => {
+  const expected = await hidden({});
+  const memory = few * positionBytes(base);
+  assert.deepEqual(await hidden({ memory, files: await files() }), expected);
+  computed = 0;
+  assert.deepEqual(await hidden({ memory, files: await files() }), expected);
+  assert.deepEqual(await hidden({ files: await files() }), expected);
+  assert.equal(computed, 0);
+});
+
+test("a file that is cut, changed or gone is computed again", async () => {
+  const expected = await hidden({ files: await files() });
+  const [cut, changed, gone] = (await blockPaths()) as [string, string, string];
+  await truncate(cut, 10);
+  const bytes = await readFile(changed);
+  bytes[5] = (bytes[5] as number) ^ 1;
+  await writeFile(changed, bytes);
+  await rm(gone);
+  computed = 0;
+  assert.deepEqual(await hidden({ files: await files() }), expected);
+  assert.ok(computed > 0);
+  assert.notDeepEqual(await readFile(changed), bytes);
+  computed = 0;
+  assert.deepEqual(await hidden({ files: await files() }), expected);
+  assert.equal(computed, 0);
+});
+
+test("the limit holds, and blocks in use push out those of earlier processes", async () => {
+  const sizes = async () => Promise.all((await blockPaths()).map(async (path) => (await stat(path)).size));
+  const total = async () => (await sizes()).reduce((sum, n) => sum + n, 0);
+  await hidden({ files: await files() });
+  const all = await total();
+  const first = new Set(await blockPaths());
+  const others = Array.from({ length: 24 }, () => randomQuery(random, 16, true, true));
+  await hidden({ files: await files(all) }, others);
+  assert.ok((await total()) <= all, `${await total()} of ${all}`);
+  const left = (await blockPaths()).filter((path) => first.has(path));
+  assert.ok(left.length < first.size);
+  await hidden({ files: await files(1) });
+  assert.ok((await total()) <= all);
+});
+
+test("other vectors, another base or place: other files; a folder that cannot be written is said", async () => {
+  await hidden({ files: await files() });
+  const before = (await blockPaths()).length;
+  const kept = vectors.get("A") as Float32Array;
+  vectors.set(
+    "A",
+    kept.map((x) => x + 1),
+  );
+  await hidden({ files: await files() });
+  vectors.set("A", kept);
+  const after = (await blockPaths()).length;
+  assert.ok(after > before, `${after} files, ${before} before`);
+
+  const other = { ...base, fingerprint: { id: "tiny-5" } } as unknown as Base;
+  const [one, two] = [await files(), await BlockFiles.open(other, { limit: 1e9, home })];
+  assert.notEqual(one.folder, two.folder);
+  assert.equal(blocksHome({ TAGLLM_CACHE: "/x" }), join("/x", "blocks"));
+  assert.equal(blocksHome({ XDG_CACHE_HOME: "/y" }), join("/y", "tagllm", "blocks"));
+
+  await rm(two.folder, { recursive: true });
+  await writeFile(two.folder, "");
+  await assert.rejects(hidden({ files: two }), { code: "cache/file", message: /ENOTDIR|EEXIST/ });
+});

@@ -3,6 +3,7 @@
  * shapes, units and errors. Nothing here prints; every error is a TagllmError.
  */
 
+export type { Reuse } from "./batch/layout.ts";
 export type { Digest, FileRecord } from "./data/file.ts";
 export type { FilesRead, FilesSpec, RowRange } from "./data/files.ts";
 export type { DataFormat } from "./data/formats.ts";
@@ -46,7 +47,7 @@ export type { Leakage, LeakExample, SideLeak } from "./study/leakage.ts";
 export { type LoadedStudy, loadStudy, parseStudy } from "./study/load.ts";
 export type { MethodResult, Metrics } from "./study/methods.ts";
 export { type Prediction, type PredictOptions, predict } from "./study/predict.ts";
-export { type PreparedStudy, planStudy, prepareStudy, type StagePlan } from "./study/prepare.ts";
+export { type PreparedStudy, planStudy, prepareStudy, type StagePlan, type Stored } from "./study/prepare.ts";
 export { formatReport, type Report, type StageReport, type TaskReport } from "./study/report.ts";
 export { type RunOptions, runStudy, type StudyEvent } from "./study/run.ts";
 export { type Study, studySchema } from "./study/schema.ts";

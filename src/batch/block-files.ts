@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { DIGEST } from "../engine/array-files.ts";
 import { runtimeVersion } from "../engine/runtime-version.ts";
 import type { Base } from "../models/base.ts";
-import { makeFolder, replaceFile } from "../replace-file.ts";
+import { isTemporary, makeFolder, replaceFile } from "../replace-file.ts";
 import { version } from "../version.ts";
 
 const ENDING = ".kv";
@@ -24,8 +24,8 @@ export interface BlocksAbout {
   /** Of the code that computes blocks, and of the runtime. */
   readonly code: string;
   readonly base: string;
-  /** The base's fingerprint. */
-  readonly fingerprint: string;
+  /** Of its config.json, and of size and time of its weight files. */
+  readonly files: string;
   readonly device: string;
   readonly precision: string;
   readonly threads: number;
@@ -46,17 +46,30 @@ export function blocksHome(environment: NodeJS.ProcessEnv = process.env): string
   return join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "tagllm", "blocks");
 }
 
-function aboutBlocks({ name, fingerprint, engine }: Base): BlocksAbout {
+async function aboutBlocks({ name, files, engine }: Base): Promise<BlocksAbout> {
   return {
     tagllm: version,
     code: codeDigest(),
     base: name,
-    fingerprint: fingerprint.id,
+    files: await filesDigest(files),
     device: engine.device,
     precision: engine.precision,
     threads: engine.threads,
     processor: processor(),
   };
+}
+
+/** Weight files are too large to be read for this; one that is written again has another time. */
+async function filesDigest(files: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of files) {
+    if (file.endsWith(".json")) hash.update(await readFile(file));
+    else {
+      const { size, mtimeMs } = await stat(file);
+      hash.update(`${size} ${mtimeMs} `);
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 const processor = (): string => `${arch()} ${cpus()[0]?.model.trim() ?? ""}`;
@@ -65,11 +78,9 @@ const processor = (): string => `${arch()} ${cpus()[0]?.model.trim() ?? ""}`;
 function codeDigest(): string {
   const root = fileURLToPath(new URL("..", import.meta.url));
   const hash = createHash("sha256").update(runtimeVersion);
-  for (const folder of ["batch", "engine", "graph", "models"]) {
-    for (const name of readdirSync(join(root, folder)).sort()) {
-      hash.update(name).update(readFileSync(join(root, folder, name)));
-    }
-  }
+  const names = readdirSync(root, { recursive: true, encoding: "utf8" }).sort();
+  for (const name of names.filter((n) => /\.[jt]s$/.test(n)))
+    hash.update(name).update(readFileSync(join(root, name)));
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -77,6 +88,10 @@ function codeDigest(): string {
 function folderName({ base: _, ...rest }: BlocksAbout): string {
   return createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 16);
 }
+
+const OWN = /^[0-9a-f]{16}$/;
+/** Unfinished files that are older were left behind by a crash. */
+const HOUR = 3600 * 1000;
 
 interface BlockFile {
   readonly path: string;
@@ -88,7 +103,8 @@ interface BlockFile {
 export class BlockFiles {
   readonly folder: string;
   private readonly limit: number;
-  private readonly keys: Set<string>;
+  /** Bytes of each block. */
+  private readonly sizes: Map<string, number>;
   /** Files of earlier processes, the longest unused first. */
   private readonly old: BlockFile[];
   private bytes: number;
@@ -96,13 +112,13 @@ export class BlockFiles {
   private constructor(folder: string, limit: number, files: readonly BlockFile[]) {
     this.folder = folder;
     this.limit = limit;
-    this.keys = new Set(files.map(({ path }) => keyOf(path)));
+    this.sizes = new Map(files.map(({ path, bytes }) => [keyOf(path), bytes]));
     this.old = files.toSorted((a, b) => a.used - b.used);
     this.bytes = files.reduce((sum, f) => sum + f.bytes, 0);
   }
 
   static async open(base: Base, { limit, home = blocksHome() }: DiskOptions): Promise<BlockFiles> {
-    const about = aboutBlocks(base);
+    const about = await aboutBlocks(base);
     const folder = join(home, folderName(about));
     await makeFolder(folder);
     await replaceFile(join(folder, aboutName), `${JSON.stringify(about, null, 2)}\n`);
@@ -110,7 +126,7 @@ export class BlockFiles {
   }
 
   has(key: string): boolean {
-    return this.keys.has(key);
+    return this.sizes.has(key);
   }
 
   path(key: string): string {
@@ -120,21 +136,22 @@ export class BlockFiles {
   /** Whether a block of so many bytes may be written; files that no process of late has used go for it. */
   async admit(key: string, numbers: number): Promise<boolean> {
     const bytes = numbers + DIGEST;
+    if (bytes > this.limit) return false;
     while (this.bytes + bytes > this.limit) {
       const oldest = this.old.shift();
       if (!oldest) return false;
       await rm(oldest.path, { force: true });
-      this.keys.delete(keyOf(oldest.path));
-      this.bytes -= oldest.bytes;
+      this.forget(keyOf(oldest.path));
     }
-    this.keys.add(key);
+    this.sizes.set(key, bytes);
     this.bytes += bytes;
     return true;
   }
 
   /** A file that was not there, or not whole, and is gone. */
   forget(key: string): void {
-    this.keys.delete(key);
+    this.bytes -= this.sizes.get(key) ?? 0;
+    this.sizes.delete(key);
   }
 
   /** Read in this process, so not to be deleted by it. */
@@ -165,19 +182,22 @@ export async function listBlocks(home = blocksHome()): Promise<StoredBlocks[]> {
   });
   const own = { code: codeDigest(), processor: processor() };
   return Promise.all(
-    names.sort().map(async (name) => {
-      const folder = join(home, name);
-      const about = await readAbout(folder);
-      const files = await filesIn(folder);
-      return {
-        folder,
-        about,
-        blocks: files.length,
-        bytes: files.reduce((sum, f) => sum + f.bytes, 0),
-        used: Math.max(0, ...files.map((f) => f.used)),
-        current: about?.code === own.code && about.processor === own.processor,
-      };
-    }),
+    names
+      .filter((name) => OWN.test(name))
+      .sort()
+      .map(async (name) => {
+        const folder = join(home, name);
+        const about = await readAbout(folder);
+        const files = await filesIn(folder);
+        return {
+          folder,
+          about,
+          blocks: files.length,
+          bytes: files.reduce((sum, f) => sum + f.bytes, 0),
+          used: Math.max(0, ...files.map((f) => f.used)),
+          current: about?.code === own.code && about.processor === own.processor,
+        };
+      }),
   );
 }
 
@@ -191,15 +211,16 @@ async function readAbout(folder: string): Promise<BlocksAbout | null> {
 
 const keyOf = (path: string): string => path.slice(path.length - ENDING.length - 24, -ENDING.length);
 
+/** Blocks of a folder; what a crash left unfinished is deleted. */
 async function filesIn(folder: string): Promise<BlockFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((e) => e.isFile() && e.name.endsWith(ENDING))
-    .map((e) => join(e.parentPath ?? e.path, e.name));
   const found = await Promise.all(
-    paths.map(async (path): Promise<BlockFile | null> => {
-      const facts = await stat(path).catch(() => null);
-      return facts && { path, bytes: facts.size, used: Math.max(facts.atimeMs, facts.mtimeMs) };
+    entries.map(async (entry): Promise<BlockFile | null> => {
+      const path = join(entry.parentPath ?? entry.path, entry.name);
+      const facts = entry.isFile() ? await stat(path).catch(() => null) : null;
+      if (!facts) return null;
+      if (isTemporary(entry.name) && Date.now() - facts.mtimeMs > HOUR) await rm(path, { force: true });
+      return entry.name.endsWith(ENDING) ? { path, bytes: facts.size, used: facts.mtimeMs } : null;
     }),
   );
   return found.filter((file) => file !== null);

@@ -1,6 +1,7 @@
 /** Blocks of stored keys and values: what they are called and how they are computed. */
 import { createHash } from "node:crypto";
 import type { Architecture } from "../models/architecture.ts";
+import { firstSeen } from "../prompts/mask.ts";
 import type { VectorsOf } from "./feeds.ts";
 import { type Block, type Layout, layOut } from "./layout.ts";
 
@@ -57,7 +58,10 @@ export class BlockNames {
     const hash = createHash("sha256")
       .update(`${kind} ${regimes} ${place} `)
       .update(bytesOf(ids.subarray(begin, end)));
-    if (kind === "text") hash.update(bytesOf(positions));
+    if (kind === "text") {
+      const first = firstSeen(layout.query.prompt, layout.query.isolate);
+      hash.update(bytesOf(positions)).update(bytesOf(positions.map((p) => first[p] as number)));
+    }
     for (const { tag, position } of slots) {
       if (position >= begin && position < end)
         hash.update(` ${position - origin} ${this.digest(this.vectorsOf(tag))}`);

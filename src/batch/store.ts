@@ -81,20 +81,23 @@ export class BlockStore {
     this.bytes += this.bytesOf(positions);
   }
 
+  /** What can be read again goes first, and of that and of the rest the longest unused. */
   private async makeRoom(
     wanted: ReadonlyMap<string, number>,
     absent: ReadonlyMap<string, number>,
   ): Promise<void> {
     let over = this.bytes - this.memory;
     for (const positions of absent.values()) over += this.bytesOf(positions);
-    const gone: string[] = [];
-    for (const [key, positions] of this.held) {
+    const gone = new Set<string>();
+    const free = [...this.held].filter(([key]) => !wanted.has(key));
+    const filed = free.filter(([key]) => this.files?.has(key));
+    for (const [key, positions] of [...filed, ...free]) {
       if (over <= 0) break;
-      if (wanted.has(key)) continue;
-      gone.push(key);
+      if (gone.has(key)) continue;
+      gone.add(key);
       over -= this.bytesOf(positions);
     }
-    await this.release(gone);
+    await this.release([...gone]);
   }
 
   private async release(keys: readonly string[]): Promise<void> {

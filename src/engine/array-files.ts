@@ -1,6 +1,6 @@
 /** Arrays of f32 in a file with a digest at its end: what is read is what was written, or nothing. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { temporaryName } from "../replace-file.ts";
@@ -38,6 +38,8 @@ export function readArrays(path: string, arrays: number, length: number): Float3
     rmSync(path, { force: true });
     return null;
   }
+  const now = new Date();
+  utimesSync(path, now, now); // its last use, by which the longest unused are known
   const numbers = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + end));
   return Array.from({ length: arrays }, (_, i) => numbers.subarray(i * length, (i + 1) * length));
 }

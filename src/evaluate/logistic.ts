@@ -54,15 +54,15 @@ export function fitLogistic(
   }
   const { rows, ...data } = prepared(train, features, standardise);
   const shares = classShares(train.labels, classes);
-  const curvature = shares.reduce((sum, p) => sum + p * (1 - p), 0) / classes;
+  const curvature = Math.max(1e-6, shares.reduce((sum, p) => sum + p * (1 - p), 0) / classes);
   let start: Float64Array = new Float64Array((features + 1) * classes);
   const fits = [...alphas]
     .sort((a, b) => b - a)
     .map((alpha) => {
-      const factor = factorOf(data.sums, data.scale, curvature, alpha);
+      const turn = turnOf(data, curvature, alpha);
       start = minimise(
         (at) => lossAndGradient(rows, train.labels, classes, alpha, at),
-        (gradient) => newtonStep(gradient, factor, curvature * train.labels.length, classes),
+        (gradient) => newtonStep(gradient, turn, curvature * train.labels.length, classes),
         start,
         train.labels.length,
       );
@@ -128,10 +128,23 @@ function classShares(labels: Int32Array, classes: number): Float64Array {
   return shares;
 }
 
-/** The gradient times the inverse of the curvature of the weights of each class (`factor`) and of its bias. */
+/** Multiplies in place by the inverse of the curvature of a class's weights; with few rows only of its diagonal. */
+function turnOf({ sums, scale }: Omit<Prepared, "rows">, curvature: number, alpha: number) {
+  const d = sums.features;
+  if (sums.rows >= d) {
+    const factor = factorOf(sums, scale, curvature, alpha);
+    return (column: Float64Array) => substitute(factor, d, column);
+  }
+  const diagonal = scale.map((s, i) => (curvature * sums.gram[i * d + i]!) / s ** 2 + alpha);
+  return (column: Float64Array) => {
+    for (let i = 0; i < d; i++) column[i]! /= diagonal[i]! || 1;
+  };
+}
+
+/** The gradient, the weights of each class turned and its bias over its curvature. */
 function newtonStep(
   gradient: Float64Array,
-  factor: Float64Array,
+  turn: (column: Float64Array) => void,
   biasCurvature: number,
   classes: number,
 ): Float64Array {
@@ -140,7 +153,7 @@ function newtonStep(
   const column = new Float64Array(features);
   for (let c = 0; c < classes; c++) {
     for (let i = 0; i < features; i++) column[i] = gradient[i * classes + c]!;
-    substitute(factor, features, column);
+    turn(column);
     for (let i = 0; i < features; i++) out[i * classes + c] = column[i]!;
     out[features * classes + c] = gradient[features * classes + c]! / biasCurvature;
   }

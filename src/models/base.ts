@@ -2,7 +2,7 @@
  * A base: a frozen checkpoint with its tokenizer, loaded into an engine. Its programs are compiled once per
  * shape and kept; its weights are held once, in the engine.
  */
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { Engine, type Program } from "../engine/engine.ts";
 import { choosePrecision, type Precision } from "../engine/precision.ts";
 import type { EngineOptions } from "../engine/protocol.ts";
@@ -106,6 +106,11 @@ export class Base {
       program.catch(() => this.programs.delete(key));
     }
     return program;
+  }
+
+  /** config.json and the files of the weights: what numbers depend on. @internal */
+  get files(): readonly string[] {
+    return [join(this.folder, "config.json"), ...new Set([...this.tensors.values()].map(({ file }) => file))];
   }
 
   /** The embedding table as f32, [vocab, hidden]: what a token is to the model, and a tag's row too. @internal */

@@ -75,6 +75,8 @@ export interface Stored {
   readonly bytes: number;
 }
 
+const nothing: Stored = { reuse: "none", bytes: 0 };
+
 export interface StagePlan {
   readonly stage: string;
   readonly kind: TaskKind;
@@ -92,9 +94,9 @@ export interface StagePlan {
 }
 
 /** What a run will do, from the rows and prompts at hand; nothing is run. */
-export function planStudy(prepared: PreparedStudy): StagePlan[] {
+export function planStudy(prepared: PreparedStudy, reuse: "auto" | "none" = "auto"): StagePlan[] {
   return prepared.stages.map(({ stage, kind, tasks, classes }) => ({
-    stored: chooseReuse(prepared, { stage, kind, tasks, classes }),
+    stored: reuse === "none" ? nothing : chooseReuse(prepared, { stage, kind, tasks, classes }),
     stage: stage.name,
     kind,
     trains: stage.train,
@@ -121,7 +123,6 @@ export function planStudy(prepared: PreparedStudy): StagePlan[] {
  * tags of the prompt's beginning train, nothing is constant and nothing is stored.
  */
 function chooseReuse({ base, loaded }: PreparedStudy, { stage, kind, tasks }: PreparedStage): Stored {
-  const nothing: Stored = { reuse: "none", bytes: 0 };
   if (kind === "domain") return nothing;
   const trained = new Set(stage.train);
   const spanTokens = new Map<string, number>();

@@ -207,6 +207,10 @@ export function leftBehind(tag: Tag): string[] {
 
 /** Writes a tag's vectors as a .npy file or a PEFT adapter; what is there is never replaced. @throws tag/write */
 export async function exportTag(tag: Tag, format: ExportFormat, out: string): Promise<void> {
+  if (tag.length === 0) {
+    const problem = `${quote(tag.name)} has no vectors: it is the linear probe, a head alone.`;
+    throw new TagllmError("tag/shape", problem, "Export a tag that has some; its own file holds the head.");
+  }
   if (await stat(out).catch(() => null)) {
     throw new TagllmError("tag/write", `${out} is there already.`, "Give another path, or remove it first.");
   }

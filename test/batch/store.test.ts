@@ -10,9 +10,11 @@ import { Runner } from "../../src/batch/runner.ts";
 import { BlockStore, positionBytes, type StoreOptions } from "../../src/batch/store.ts";
 import type { Base } from "../../src/models/base.ts";
 import type { ProgramSpec } from "../../src/models/program.ts";
+import type { Span } from "../../src/prompts/prompt.ts";
 import { readout } from "../../src/train/tasks.ts";
 import { Random } from "../support/random.ts";
 import { randomQuery, randomVectors } from "../support/random-prompts.ts";
+import { relativeError } from "../support/tensors.ts";
 import { startTinyBase, tinyLlama } from "../support/tiny-llama.ts";
 
 let [base, home] = [null as unknown as Base, ""];
@@ -24,7 +26,7 @@ before(async () => {
     if (spec.result.kind === "keys") computed++;
     return tiny.program(spec);
   };
-  base = { ...tiny, program, name: "tiny", fingerprint: { id: "tiny-4" } } as unknown as Base;
+  base = { ...tiny, program, name: "tiny", files: [] } as unknown as Base;
 });
 after(() => base.close());
 beforeEach(async (t) => {
@@ -102,6 +104,20 @@ test("a file that is cut, changed or gone is computed again", async () => {
   assert.equal(computed, 0);
 });
 
+test("the same text under another mask is another block", async () => {
+  const inside = ({ isolate, start }: Span) => isolate && start > 0;
+  const { prompt } = queries.find((q) => q.prompt.spans.some(inside)) as Query;
+  const { end } = prompt.spans.find(inside) as Span;
+  const within = (isolate: boolean): Query => ({ prompt, isolate, cut: end - 1 });
+  const plain = { reuse: "none", tokens: 32, plain: true } as const;
+  const vectorsOf = (tag: string) => vectors.get(tag) as Float32Array;
+  for (const isolate of [true, false]) {
+    const found = await hidden({ files: await files() }, [within(isolate)]);
+    const expected = await new Runner(base, vectorsOf, plain).hidden([within(isolate)], readout);
+    assert.ok(relativeError(found, expected) < 1e-5, `isolate ${isolate}`);
+  }
+});
+
 test("the limit holds, and blocks in use push out those of earlier processes", async () => {
   const sizes = async () => Promise.all((await blockPaths()).map(async (path) => (await stat(path)).size));
   const total = async () => (await sizes()).reduce((sum, n) => sum + n, 0);
@@ -113,8 +129,10 @@ test("the limit holds, and blocks in use push out those of earlier processes", a
   assert.ok((await total()) <= all, `${await total()} of ${all}`);
   const left = (await blockPaths()).filter((path) => first.has(path));
   assert.ok(left.length < first.size);
+  const full = await total();
+  assert.ok(full <= all);
   await hidden({ files: await files(1) });
-  assert.ok((await total()) <= all);
+  assert.equal(await total(), full);
 });
 
 test("other vectors, another base or place: other files; a folder that cannot be written is said", async () => {
@@ -130,12 +148,16 @@ test("other vectors, another base or place: other files; a folder that cannot be
   const after = (await blockPaths()).length;
   assert.ok(after > before, `${after} files, ${before} before`);
 
-  const other = { ...base, fingerprint: { id: "tiny-5" } } as unknown as Base;
+  const config = join(home, "config.json");
+  await writeFile(config, "{}");
+  const other = { ...base, files: [config] } as unknown as Base;
   const [one, two] = [await files(), await BlockFiles.open(other, { limit: 1e9, home })];
   assert.notEqual(one.folder, two.folder);
   assert.equal(blocksHome({ TAGLLM_CACHE: "/x" }), join("/x", "blocks"));
   assert.equal(blocksHome({ XDG_CACHE_HOME: "/y" }), join("/y", "tagllm", "blocks"));
 
+  await writeFile(config, '{ "rope_theta": 5 }');
+  assert.notEqual((await BlockFiles.open(other, { limit: 1e9, home })).folder, two.folder);
   await rm(two.folder, { recursive: true });
   await writeFile(two.folder, "");
   await assert.rejects(hidden({ files: two }), { code: "cache/file", message: /ENOTDIR|EEXIST/ });

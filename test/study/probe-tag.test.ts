@@ -12,6 +12,7 @@ import { predict } from "../../src/study/predict.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
 import { runStudy } from "../../src/study/run.ts";
 import { verifyTags } from "../../src/study/verify-tags.ts";
+import { exportTag } from "../../src/tags/exchange.ts";
 import { loadTag, saveTag, tagFile } from "../../src/tags/file.ts";
 import { openTags } from "../../src/tags/library.ts";
 import { smallStudy } from "../support/small-study.ts";
@@ -58,6 +59,8 @@ test("its scores are the probe's; it is reported, verified, copied and asked lik
   const copy = join(folder, "Count.safetensors");
   await saveTag(copy, tags.get("Count")!);
   assert.deepEqual(await loadTag(copy), tags.get("Count"));
+  const away = exportTag(tags.get("Count")!, "npy", join(folder, "count.npy"));
+  await assert.rejects(away, { code: "tag/shape", message: /no vectors/ });
   const [one, other] = await predict(base, tags, "Count", [{ text: "COOOC" }, { text: "CCNC" }]);
   assert.ok(Number.isFinite(one?.values.oxygens));
   assert.notEqual(one?.values.oxygens, other?.values.oxygens);

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { blocksHome, listBlocks, type StoredBlocks } from "../../batch/block-files.ts";
-import type { Result } from "../result.ts";
+import { type Result, UsageError } from "../result.ts";
 import { bytes, type Column, grouped, table } from "../table.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -44,6 +44,7 @@ export interface PruneChoice {
 
 /** Without words: what this version does not use. */
 export async function pruneCache({ all = false, older }: PruneChoice): Promise<Result> {
+  if (all && older !== undefined) throw new UsageError("Both --all and --older are given.", "Choose one.");
   const home = blocksHome();
   const goes = (s: StoredBlocks) => all || (older === undefined ? !s.current : ageOf(s) > older);
   const gone = (await listBlocks(home)).filter(goes);

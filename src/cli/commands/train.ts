@@ -27,8 +27,8 @@ export function train(io: Io, file: string, choice: TrainChoice): Promise<Result
   return withStudy(file, choice, io, async (prepared) => {
     const out = choice.out ?? join("runs", prepared.loaded.study.name);
     const audit = await viewAudit(prepared, io);
-    if (choice.dryRun) return planResult(prepared, out, audit);
     const reuse = choice.reuse === false ? "none" : "auto";
+    if (choice.dryRun) return planResult(prepared, out, audit, reuse);
     const { checkpoint: checkpointSeconds } = choice;
     return runPrepared(io, prepared, {
       out,
@@ -70,9 +70,9 @@ function interrupted(out: string, done: readonly string[], cause: unknown): Tagl
   return new TagllmError("aborted", problem, "The same command goes on from here.", { cause });
 }
 
-function planResult(prepared: PreparedStudy, out: string, audit: AuditView): Result {
+function planResult(prepared: PreparedStudy, out: string, audit: AuditView, reuse: "auto" | "none"): Result {
   const { study } = prepared.loaded;
-  const plan = planStudy(prepared);
+  const plan = planStudy(prepared, reuse);
   const { base } = prepared;
   const text = [
     `${study.name} on ${base.name} (${base.fingerprint.id}), seeds ${study.seeds.join(", ")}, into ${out}`,

@@ -134,9 +134,9 @@ const cases: Attack[] = [
     run: altered({ length: "ten" }),
   },
   {
-    name: "length of 0",
-    code: "tag/metadata",
-    mentions: ['"0"'],
+    name: "a domain tag of length 0",
+    code: "tag/shape",
+    mentions: ["has 0 vectors"],
     run: altered({ length: "0" }, { vectors: f32(0, 4) }),
   },
   { name: "base with a negative size", code: "tag/metadata", mentions: ["layers"], run: altered({ base }) },

@@ -135,7 +135,7 @@ const startPeer = ({ rows, length, labelled, threads }: StepShape, dtype: PeerFo
 };
 
 /** PyTorch's best matrix product; rejects with what is missing and how to install it. */
-export async function peerRate(): Promise<PeerRate> {
+async function peerRate(): Promise<PeerRate> {
   const run = promisify(execFile);
   await run(PYTHON, ["-c", "import torch"]).catch(() => {
     throw new Error(`${PYTHON} has no PyTorch; apt-get install python3-torch`);
@@ -145,6 +145,13 @@ export async function peerRate(): Promise<PeerRate> {
   });
   return JSON.parse(stdout) as PeerRate;
 }
+
+/** What is missing to compare with PyTorch, and how to install it; null when nothing is. */
+export const peerMissing = (): Promise<string | null> =>
+  peerRate().then(
+    () => null,
+    (reason: Error) => reason.message,
+  );
 
 interface Turns {
   readonly steps: { seconds: number; loss: number }[];

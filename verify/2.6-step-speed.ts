@@ -1,6 +1,6 @@
 /** Point 2.6: a training step against PyTorch eager in f32. */
 
-import { peerRate } from "../bench/contest.ts";
+import { peerMissing } from "../bench/contest.ts";
 import { machineText } from "../bench/machine.ts";
 import { step } from "../bench/step.ts";
 import { textTable } from "../bench/table.ts";
@@ -15,10 +15,7 @@ export const stepSpeed: Point = {
   asked: `A training step at the shape of SmolLM2-135M (random weights, B=8, S=256, 64 labels, f32), in turns with PyTorch eager f32: at least ${LEAST} times faster; peak memory of both processes printed.`,
   needs: [torch],
   async run({ progress }) {
-    const missing = await peerRate().then(
-      () => null,
-      (reason: Error) => reason.message,
-    );
+    const missing = await peerMissing();
     if (missing) return { measured: `not measured: ${missing}`, pass: false };
     const { result, table } = await step.run({ repeats: REPEATS, note: (line) => progress.note(line) });
     const ratio = result.ratios["torch f32"]?.speed ?? 0;

@@ -1,5 +1,5 @@
 /** Point 4.1: a step of a domain tag, every position labelled, in int8 and f32 against PyTorch in f32 and bf16. */
-import { contestTable, peerRate, ratios, type StepSide } from "../bench/contest.ts";
+import { contestTable, peerMissing, ratios, type StepSide } from "../bench/contest.ts";
 import { machineText } from "../bench/machine.ts";
 import { stage1 } from "../bench/stage1.ts";
 import { textTable } from "../bench/table.ts";
@@ -18,10 +18,7 @@ export const domainStepSpeed: Point = {
   asked: `A step at the shape of SmolLM2-135M with every position labelled, in turns with PyTorch eager: ${least.map((l) => `${l.ours} at least ${l.times} times as fast as its ${l.theirs}`).join(", ")}.`,
   needs: [torch],
   async run({ progress }) {
-    const missing = await peerRate().then(
-      () => null,
-      (reason: Error) => reason.message,
-    );
+    const missing = await peerMissing();
     if (missing) return { measured: `not measured: ${missing}`, pass: false };
     const { result } = await stage1.run({ repeats: REPEATS, note: (line) => progress.note(line) });
     const contest = result as Parameters<typeof contestTable>[0];

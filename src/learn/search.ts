@@ -1,7 +1,7 @@
 /**
  * Chooses length, learning rate and steps of a function tag on the validation rows. Many short trials, then
  * longer ones of the best; the linear probe, a tag without vectors, is always among the choices and is taken unless
- * another is better by more than chance explains. No test row is read.
+ * another is better by more than a standard error. No test row is read.
  */
 import { BlockStore } from "../batch/store.ts";
 import { mean } from "../evaluate/metrics.ts";
@@ -112,7 +112,7 @@ export function choose(tried: readonly Tried[]): Choice {
   const why =
     best === plain
       ? `none of ${trials.length} trials had a lower validation loss than the linear probe (${text(plain.trial.best)})`
-      : `no vectors lowered the validation loss of the linear probe by more than chance explains (lowest of ${trials.length} trials: ${found})`;
+      : `no vectors lowered the validation loss of the linear probe by more than a standard error of the difference (lowest of ${trials.length} trials: ${found})`;
   return { trials, recipe: probe, why };
 }
 

@@ -91,7 +91,7 @@ test("what cannot be learned is refused before anything is written", async () =>
   await assert.rejects(refused({ tags: join(folder, "none") }), { code: "tag/missing" });
 });
 
-test("the probe is chosen unless another recipe is better by more than chance explains", () => {
+test("the probe is chosen unless another recipe is better by more than a standard error", () => {
   const tried = (length: number, bestStep: number, errors: number[]) => {
     const best = errors.reduce((sum, e) => sum + e, 0) / errors.length;
     const recipe = { length, rate: 0.1, steps: length && 60 };

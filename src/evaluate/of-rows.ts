@@ -1,9 +1,11 @@
 /**
  * Metrics as functions of which rows are looked at, for resampling: the same numbers as of those rows alone.
  */
+import { bleuCounts, bleuOfRows } from "./bleu.ts";
+import { chrfCounts, chrfOfRows } from "./chrf.ts";
 import { classificationMetrics } from "./classification.ts";
 import { regressionMetrics } from "./metrics.ts";
-import { bitsPerCharacter, type TextScores, type TokenLosses, textMetrics } from "./text.ts";
+import { bitsPerCharacter, exactMatch, type TextScores, type TokenLosses, textMetrics } from "./text.ts";
 
 /** Row indices, repeats included, to metrics by name. */
 export type MetricsOfRows = (rows: Int32Array) => Record<string, number>;
@@ -34,6 +36,16 @@ export function classesOfRows(truth: Int32Array, probabilities: Float64Array): M
 
 export function tokensOfRows({ nats, tokens }: TokenLosses): MetricsOfRows {
   return (rows) => ({ ...textMetrics({ nats: pick(nats, rows), tokens: pick(tokens, rows) }) });
+}
+
+/** Answers in text, compared with the truth as they are. */
+export function answersOfRows(truth: readonly string[], said: readonly string[]): MetricsOfRows {
+  const [bleu, chrf] = [bleuCounts(said, truth), chrfCounts(said, truth)];
+  return (rows) => ({
+    exactMatch: exactMatch(truth, said, rows),
+    bleu: bleuOfRows(bleu, rows),
+    chrf: chrfOfRows(chrf, rows),
+  });
 }
 
 export function textOfRows({ bits, characters }: TextScores): MetricsOfRows {

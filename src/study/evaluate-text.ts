@@ -1,8 +1,8 @@
 /** Evaluation of tags without a head: answers in text, and texts of a domain. */
 import { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
-import { textOfRows, tokensOfRows } from "../evaluate/of-rows.ts";
-import { bitsPerCharacter, exactMatch } from "../evaluate/text.ts";
+import { answersOfRows, textOfRows, tokensOfRows } from "../evaluate/of-rows.ts";
+import { bitsPerCharacter } from "../evaluate/text.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
@@ -50,27 +50,20 @@ export async function evaluateText(context: Context): Promise<Scored> {
   const truth = kept.map(({ row }) => (row.truth[0] as string).trim());
   const said = kept.map(({ prediction }) => String(prediction.values[output] ?? ""));
   const commonest = mostFrequent(truth);
-  const tokens = tokensOfRows(losses);
+  const [answers, tokens] = [answersOfRows(truth, said), tokensOfRows(losses)];
   const bootstrap = bootstrapOf(options);
   const evaluation: OutputEvaluation = {
     output,
     column: columns[0] as string,
-    metrics: withIntervals(
-      kept.length,
-      (rows) => ({ exactMatch: exactMatch(truth, said, rows), ...tokens(rows) }),
-      bootstrap,
-    ),
+    metrics: withIntervals(kept.length, (rows) => ({ ...answers(rows), ...tokens(rows) }), bootstrap),
     baseline: {
       method: `always ${JSON.stringify(commonest)}`,
       metrics: withIntervals(
         kept.length,
-        (rows) => ({
-          exactMatch: exactMatch(
-            truth,
-            truth.map(() => commonest),
-            rows,
-          ),
-        }),
+        answersOfRows(
+          truth,
+          truth.map(() => commonest),
+        ),
         bootstrap,
       ),
     },

@@ -48,6 +48,8 @@ export const metricInfo: Readonly<Record<string, { heading: string; lower: boole
   logLoss: { heading: "log loss", lower: true },
   bitsPerCharacter: { heading: "bits/char", lower: true },
   exactMatch: { heading: "exact match", lower: false },
+  bleu: { heading: "BLEU", lower: false },
+  chrf: { heading: "chrF", lower: false },
   nats: { heading: "nats/token", lower: true },
   perplexity: { heading: "perplexity", lower: true },
 };

@@ -21,25 +21,39 @@ const alone = (indices: readonly number[]): number[][] => indices.map((i) => [i]
 const longest = (layouts: readonly Layout[], indices: readonly number[]): number =>
   roundLength(Math.max(...indices.map((i) => freshOf(layouts[i]))));
 
-/** A row for each layout: like lengths and the same number of past blocks, as many as the token budget allows. */
+/** What the block of a layout is called. */
+type NameOf = (layout: Layout, block: number) => string;
+
+/**
+ * A row for each layout: like lengths and the same number of past blocks, as many as the token budget allows. Rows
+ * that have their largest block in common stand together, and by themselves where they are enough for half a run.
+ */
 export function groupAlone(
   layouts: readonly Layout[],
   tokens: number,
+  nameOf: NameOf,
   among: readonly number[] = [...layouts.keys()],
 ): Group[] {
-  const lengthOf = (i: number) => roundLength(freshOf(layouts[i]));
-  const blocksOf = (i: number) => (layouts[i] as Layout).past.length;
-  const totalOf = (i: number) => (layouts[i] as Layout).query.prompt.ids.length;
-  const order = [...among].sort(
-    (a, b) => blocksOf(a) - blocksOf(b) || lengthOf(a) - lengthOf(b) || totalOf(a) - totalOf(b) || a - b,
-  );
+  const kinds = new Map(among.map((i) => [i, kindOf(layouts[i] as Layout, nameOf)]));
+  const kind = (i: number | undefined) => kinds.get(i as number) as RowKind;
+  const order = [...among].sort((a, b) => compareKinds(kind(a), kind(b)) || a - b);
+  const fullAt = (at: number) => fullRows(kind(order[at]).length, tokens, order.length);
+  const alike = (a: number, b: number) => sameKind(kind(order[a]), kind(order[b]));
+  const runEnd = (from: number) => {
+    let end = from + 1;
+    while (end < order.length && alike(from, end)) end++;
+    return end;
+  };
   const groups: Group[] = [];
   for (let begin = 0; begin < order.length; ) {
-    const blocks = blocksOf(order[begin] as number);
-    const fullAt = (end: number) => fullRows(lengthOf(order[end] as number), tokens, order.length);
+    const { blocks } = kind(order[begin]);
+    const enough = (from: number) => runEnd(from) - from >= Math.max(2, fullAt(from) / 2);
+    const own = enough(begin) ? runEnd(begin) : order.length;
     let end = begin + 1;
-    while (end < order.length && blocksOf(order[end] as number) === blocks && end - begin < fullAt(end))
+    while (end < own && kind(order[end]).blocks === blocks && end - begin < fullAt(end)) {
+      if (!alike(end - 1, end) && enough(end)) break;
       end++;
+    }
     const indices = order.slice(begin, end);
     groups.push({
       rows: alone(indices),
@@ -50,6 +64,39 @@ export function groupAlone(
   }
   return groups;
 }
+
+/** What decides which rows run together. */
+interface RowKind {
+  /** Stored blocks. */
+  readonly blocks: number;
+  /** Of the row, rounded. */
+  readonly length: number;
+  /** Positions and name of the largest stored block. */
+  readonly size: number;
+  readonly name: string;
+  readonly total: number;
+}
+
+function kindOf(layout: Layout, nameOf: NameOf): RowKind {
+  const sizes = layout.past.map((b) => b.positions.length);
+  const largest = sizes.indexOf(Math.max(...sizes));
+  return {
+    blocks: sizes.length,
+    length: roundLength(freshOf(layout)),
+    size: sizes[largest] ?? 0,
+    name: largest < 0 ? "" : nameOf(layout, largest),
+    total: layout.query.prompt.ids.length,
+  };
+}
+
+const compareKinds = (a: RowKind, b: RowKind): number =>
+  a.blocks - b.blocks ||
+  a.length - b.length ||
+  a.size - b.size ||
+  (a.name < b.name ? -1 : a.name > b.name ? 1 : a.total - b.total);
+
+const sameKind = (a: RowKind, b: RowKind): boolean =>
+  a.blocks > 0 && a.blocks === b.blocks && a.length === b.length && a.name === b.name;
 
 /** Layouts of exactly one shape each, in programs of always the same number of rows. */
 export function groupByShape(layouts: readonly Layout[], tokens: number): Group[] {
@@ -73,7 +120,12 @@ export function groupByShape(layouts: readonly Layout[], tokens: number): Group[
 const ROWS = [64, 128, 256, 512, 1024, 2048];
 
 /** Whole prompts packed, everything else as in `groupAlone`. */
-export function groupPacked(layouts: readonly Layout[], tokens: number, architecture: Architecture): Group[] {
+export function groupPacked(
+  layouts: readonly Layout[],
+  tokens: number,
+  nameOf: NameOf,
+  architecture: Architecture,
+): Group[] {
   const sizes = ROWS.filter((length) => length <= tokens);
   const packs = (i: number) => layouts[i]?.past.length === 0 && freshOf(layouts[i]) <= (sizes.at(-1) ?? 0);
   const all = [...layouts.keys()];
@@ -82,6 +134,7 @@ export function groupPacked(layouts: readonly Layout[], tokens: number, architec
     ...groupAlone(
       layouts,
       tokens,
+      nameOf,
       all.filter((i) => !packs(i)),
     ),
     ...pack(

@@ -54,12 +54,25 @@ export function layOut(
 ): Layout {
   const length = query.prompt.ids.length;
   if (reuse === "none") return { query, past: [], fresh: range(0, length), whole };
-  const spans = storableSpans(query);
+  return around(query, reuse, whole, storableSpans(query));
+}
+
+/** The same, with only those of its spans stored that are asked for; they run in their place. */
+export function withSpans(layout: Layout, stores: (span: Block, b: number) => boolean): Layout {
+  const spans = layout.past.filter((block, b) => block.kind === "span" && stores(block, b));
+  if (spans.length === layout.past.length) return layout;
+  return around(layout.query, "spans", layout.whole, spans);
+}
+
+function around(query: Query, reuse: Reuse, whole: Layout["whole"], spans: readonly Block[]): Layout {
+  const length = query.prompt.ids.length;
   const inSpan = new Uint8Array(length);
   for (const s of spans) for (const p of s.positions) inSpan[p] = 1;
   const runs = range(0, length).filter((p) => !inSpan[p]);
   if (reuse === "spans") return { query, past: spans, fresh: runs, whole };
   const text = runs.filter((p) => p < query.cut);
-  const past: Block[] = text.length ? [...spans, { kind: "text", origin: 0, positions: text }] : spans;
+  const past: readonly Block[] = text.length
+    ? [...spans, { kind: "text", origin: 0, positions: text }]
+    : spans;
   return { query, past, fresh: runs.filter((p) => p >= query.cut), whole };
 }

@@ -1,19 +1,18 @@
 /**
- * Runs prompts on a base: hidden states, token losses, gradients. Groups prompts into batches of one shape,
- * stores constant spans and prefixes in the engine when told to, and puts results back into the caller's
- * order. Knows tags as names and vectors; what they are trained for is the caller's business.
+ * Runs prompts on a base: hidden states, token losses, gradients. Groups prompts into batches of one shape, on
+ * stored spans and prefixes when told to, and puts results back into the caller's order. Knows tags as names and
+ * vectors; what they are trained for is the caller's business.
  */
-import type { Feed, HostArray, Keep } from "../engine/engine.ts";
+import type { HostArray } from "../engine/engine.ts";
 import type { Base } from "../models/base.ts";
-import type { ProgramSpec, Result } from "../models/program.ts";
-import { BlockNames, blockLayout } from "./blocks.ts";
-import { type Batch, makeBatch, type Place, type SlotRef, type VectorsOf } from "./feeds.ts";
-import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts";
-import { type Block, type Layout, layOut, type Query, type Reuse } from "./layout.ts";
+import type { Result } from "../models/program.ts";
+import type { Batch, Place, SlotRef, VectorsOf } from "./feeds.ts";
+import { groupAlone, groupPacked } from "./grouping.ts";
+import { type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { neededReads, wholeReads } from "./reads.ts";
-import type { Placed } from "./sight.ts";
-import { attendTogether, roundLength, roundPast, roundReads } from "./sizes.ts";
-import { BlockStore, residentName } from "./store.ts";
+import { roundLength, roundReads } from "./sizes.ts";
+import { BlockStore } from "./store.ts";
+import { programShape, Stored } from "./stored.ts";
 
 export interface RunnerOptions {
   readonly reuse: Reuse;
@@ -24,6 +23,8 @@ export interface RunnerOptions {
    * their bits do not depend on what else was computed in the same run, and a resumed training has the same.
    */
   readonly fixedShapes?: boolean;
+  /** Of spans, only those are stored that several queries of a call have; what is used once runs in its place. */
+  readonly sharedOnly?: boolean;
   /**
    * A row for each prompt, every layer for all of it, backward through all of it. Slower, and what the other
    * way is compared with.
@@ -65,28 +66,19 @@ export interface HeadValues {
 
 type Outputs = Record<string, HostArray>;
 
-/** A block that layouts need, and one of them whose block it is. */
-interface NeededBlock {
-  readonly kind: Block["kind"];
-  /** Positions. */
-  readonly size: number;
-  readonly layout: Layout;
-  readonly index: number;
-}
-
 export class Runner {
   readonly base: Base;
   readonly options: RunnerOptions;
   private readonly vectorsOf: VectorsOf;
   private readonly store: BlockStore;
-  private readonly names: BlockNames;
+  private readonly stored: Stored;
 
   /** @param store shared by runners that may use the same blocks; the caller clears it */
   constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store = new BlockStore(base)) {
     this.base = base;
     this.store = store;
     this.vectorsOf = vectorsOf;
-    this.names = new BlockNames(base.architecture, vectorsOf);
+    this.stored = new Stored(base, vectorsOf, options, store);
     this.options = options;
   }
 
@@ -210,26 +202,13 @@ export class Runner {
     const reading = this.options.plain
       ? wholeReads(batch, places, size)
       : neededReads(batch, places, size, gradients !== undefined);
-    const spec = { ...this.shapeOf(batch), reads: size, result, ...reading.spec };
-    const outputs = await this.runProgram(spec, { ...batch.feeds, ...reading.feeds, ...feeds });
+    const spec = { ...programShape(batch, this.options), reads: size, result, ...reading.spec };
+    const program = await this.base.program(spec);
+    const { signal } = this.options;
+    const outputs = await program.run({ ...batch.feeds, ...reading.feeds, ...feeds }, { signal });
     const gradient = outputs["grad.vectors"];
     if (gradients && gradient) this.addSlotGradients(gradients, reading.slots, gradient as Float32Array);
     return outputs;
-  }
-
-  private shapeOf({ shape, slotCount }: Batch): Omit<ProgramSpec, "reads" | "result"> {
-    const together = attendTogether(shape.length);
-    const parts = this.options.plain || together === shape.length ? {} : { together };
-    return { ...shape, slots: slotCount, ...parts };
-  }
-
-  private async runProgram(
-    spec: ProgramSpec,
-    feeds: Record<string, Feed>,
-    keep?: Record<string, Keep>,
-  ): Promise<Outputs> {
-    const program = await this.base.program(spec);
-    return program.run(feeds, { signal: this.options.signal, ...(keep && { keep }) });
   }
 
   /** Calls `work` for batches of queries; `indices` are the queries of a batch's layouts. */
@@ -238,116 +217,15 @@ export class Runner {
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
   ): Promise<void> {
     const { reuse, tokens, plain } = this.options;
-    const layouts = queries.map((query) => layOut(query, reuse));
-    const groups = plain ? groupAlone(layouts, tokens) : groupPacked(layouts, tokens, this.base.architecture);
-    for (const portion of this.portions(layouts, groups)) {
-      await this.storePast(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
-      for (const group of portion) await work(this.makeBatch(layouts, group), group.rows.flat());
+    const { stored } = this;
+    const layouts = stored.worthStoring(queries.map((query) => layOut(query, reuse)));
+    const groups = plain
+      ? groupAlone(layouts, tokens, stored.nameOf)
+      : groupPacked(layouts, tokens, stored.nameOf, this.base.architecture);
+    for (const portion of stored.portions(layouts, groups)) {
+      await stored.prepare(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
+      for (const group of portion) await work(stored.batch(layouts, group, !plain), group.rows.flat());
     }
-  }
-
-  /** Groups that follow each other and whose blocks fit the store's memory together. */
-  private portions(layouts: readonly Layout[], groups: readonly Group[]): Group[][] {
-    const portions: Group[][] = [];
-    let blocks = new Set<string>();
-    let bytes = 0;
-    for (const group of groups) {
-      const own = this.blocksOf(group.rows.flat().map((i) => layouts[i] as Layout));
-      const added = [...own].filter(([key]) => !blocks.has(key));
-      bytes += added.reduce((sum, [, { size }]) => sum + this.store.bytesOf(size), 0);
-      if (portions.length === 0 || bytes > this.store.memory) {
-        portions.push([]);
-        blocks = new Set();
-        bytes = [...own.values()].reduce((sum, { size }) => sum + this.store.bytesOf(size), 0);
-      }
-      for (const key of own.keys()) blocks.add(key);
-      portions.at(-1)?.push(group);
-    }
-    return portions;
-  }
-
-  /** The stored blocks that layouts need, by name. */
-  private blocksOf(layouts: readonly Layout[]): Map<string, NeededBlock> {
-    const blocks = new Map<string, NeededBlock>();
-    for (const layout of layouts) {
-      layout.past.forEach(({ kind, positions }, b) => {
-        const key = this.names.of(layout, b);
-        if (!blocks.has(key)) blocks.set(key, { kind, size: positions.length, layout, index: b });
-      });
-    }
-    return blocks;
-  }
-
-  private makeBatch(layouts: readonly Layout[], { rows, batch, length }: Group): Batch {
-    const placed = rows.flatMap((indices, row) => {
-      let end = 0;
-      return indices.map((i): Placed => {
-        const layout = layouts[i] as Layout;
-        const offset = end;
-        end += layout.fresh.length;
-        return { layout, row, offset };
-      });
-    });
-    const blocks = (placed[0] as Placed).layout.past.map((_, b) =>
-      placed.map(({ layout }) => layout.past[b] as Block),
-    );
-    const past = blocks.map((column) => roundPast(Math.max(...column.map((b) => b.positions.length))));
-    const { architecture } = this.base;
-    const packed = placed.length > rows.length;
-    const most = (slots: number) =>
-      packed ? roundReads(slots) : batch * Math.max(...placed.map((p) => this.slotsOf(p.layout)), 0);
-    const made = makeBatch(architecture, placed, { batch, length, past }, this.vectorsOf, most);
-    past.forEach((_, b) => {
-      const keys = Array.from({ length: batch }, (_row, row) =>
-        placed[row] ? this.names.of(placed[row].layout, b) : null,
-      );
-      for (let l = 0; l < architecture.layers; l++) {
-        for (const part of ["key", "value"] as const) {
-          const stack = keys.map((key) => (key === null ? null : residentName(key, part, l)));
-          made.feeds[`past.${b}.${part}.${l}`] = { stack };
-        }
-      }
-    });
-    return made;
-  }
-
-  /** Fresh positions of a layout that hold vectors. */
-  private slotsOf({ query, fresh }: Layout): number {
-    const { hiddenSize } = this.base.architecture;
-    return query.prompt.slots
-      .filter(({ position }) => fresh.includes(position))
-      .reduce((n, { tag }) => n + this.vectorsOf(tag).length / hiddenSize, 0);
-  }
-
-  /** Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them. */
-  private async storePast(layouts: readonly Layout[]): Promise<void> {
-    const needed = this.blocksOf(layouts);
-    if (needed.size === 0) return;
-    const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
-    for (const kind of ["span", "text"] as const) {
-      const blocks = [...needed].filter(([key, block]) => block.kind === kind && missing.has(key));
-      const keys = blocks.map(([key]) => key);
-      const toRun = blocks.map(([, { layout, index }]) => blockLayout(layout, index));
-      const groups = this.options.fixedShapes
-        ? groupByShape(toRun, this.options.tokens)
-        : groupAlone(toRun, this.options.tokens);
-      for (const group of groups) await this.keepBlocks(toRun, keys, group);
-    }
-  }
-
-  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], group: Group): Promise<void> {
-    const batch = this.makeBatch(layouts, group);
-    const names = group.rows.flat().map((i) => keys[i] as string);
-    const lengths = batch.placed.map(({ layout }) => layout.fresh.length);
-    const keep: Record<string, Keep> = {};
-    for (let l = 0; l < this.base.architecture.layers; l++) {
-      for (const part of ["key", "value"] as const) {
-        keep[`${part}.${l}`] = { names: names.map((key) => residentName(key, part, l)), lengths };
-      }
-    }
-    const spec = { ...this.shapeOf(batch), reads: 0, result: { kind: "keys" } } as const;
-    await this.runProgram(spec, batch.feeds, keep);
-    await this.store.keep(new Map(names.map((key, i) => [key, lengths[i] as number])));
   }
 
   private addSlotGradients(into: TagGradients, slots: readonly SlotRef[], gradient: Float32Array): void {

@@ -67,6 +67,11 @@ export class BlockStore {
     await this.base.engine.write(admitted);
   }
 
+  /** Whether a block is there or can be read. */
+  has(key: string): boolean {
+    return this.held.has(key) || (this.files?.has(key) ?? false);
+  }
+
   bytesOf(positions: number): number {
     return positions * positionBytes(this.base);
   }

@@ -6,7 +6,7 @@
  * the loss: with a frozen model no weight gradient is ever emitted.
  */
 import { TagllmError } from "../errors.ts";
-import { probabilities, silu } from "./composites.ts";
+import { joinRows, overRows, probabilities, silu } from "./composites.ts";
 import { elementCount, type Graph, type Node, type Value } from "./graph.ts";
 import { attributeList, normalizeAxis } from "./operators.ts";
 
@@ -204,12 +204,16 @@ export const gradients: Record<string, Rule> = {
     const { whole, parts } = probabilities(g, scores, values);
     return [
       () => {
-        const each = values.map((v) => g.one("FusedMatMul", [dy, v], { transB: 1 }));
+        const each = values.map((v) => overRows(g, dy, v, { transB: 1 }));
         const sent = each.length === 1 ? (each[0] as Value) : g.one("Concat", each, { axis: -1 });
         const total = g.one("ReduceSum", [g.one("Mul", [dy, output(n)])], { axes: [-1] });
         return g.one("Mul", [whole, g.one("Sub", [sent, total])]);
       },
-      ...parts.map((p) => () => g.one("FusedMatMul", [p, dy], { transA: 1 })),
+      ...parts.map((p, i) => () => {
+        const shared = values[i]?.shape.at(-3) !== p.shape.at(-3);
+        const sides = shared ? [joinRows(g, p), joinRows(g, dy)] : [p, dy];
+        return g.one("FusedMatMul", sides, { transA: 1 });
+      }),
     ];
   },
   Gemm: productRule("Gemm"),

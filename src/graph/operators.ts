@@ -286,19 +286,20 @@ export const operators: Record<string, Operator> = {
   },
   /** silu(gate) * up. Not an operator of ONNX: see `composites` in lower.ts. */
   SwiGLU: elementwise,
-  /** Scores [..., m, n_0 + n_1 + ...] and values [..., n_i, d] -> softmax(scores) over the values, [..., m, d]. */
+  /**
+   * Scores [..., r, m, n_0 + n_1 + ...] and values [..., r, n_i, d], or [..., 1, n_i, d] where all r have them in
+   * common -> softmax(scores) over the values, [..., r, m, d].
+   */
   Attend: {
     infer: (inputs) => {
       const [scores, ...values] = inputs as [Type, ...Type[]];
       const keys = values.reduce((n, v) => n + (v.shape.at(-2) as number), 0);
       expect(keys === scores.shape.at(-1), `${scores.shape.at(-1)} scores for ${keys} values`);
       const lead = scores.shape.slice(0, -2);
-      expect(
-        values.every(
-          (v) => String(v.shape.slice(0, -2)) === String(lead) && v.shape.at(-1) === values[0]?.shape.at(-1),
-        ),
-        "scores and values differ in shape",
-      );
+      const fits = ({ shape }: Type) =>
+        [String(lead), String([...lead.slice(0, -1), 1])].includes(String(shape.slice(0, -2))) &&
+        shape.at(-1) === values[0]?.shape.at(-1);
+      expect(values.every(fits), "scores and values differ in shape");
       return [{ dtype: "f32", shape: [...scores.shape.slice(0, -1), values[0]?.shape.at(-1) as number] }];
     },
   },

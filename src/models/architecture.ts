@@ -11,6 +11,8 @@ export interface ForwardShape {
   readonly length: number;
   /** Stored positions of each past block, P_i; empty when a prompt is run whole. */
   readonly past: readonly number[];
+  /** Of each past block, whether all rows have it in common: it is fed once. None when absent. */
+  readonly shared?: readonly boolean[];
 }
 
 export interface Forward {

@@ -3,6 +3,7 @@
  * concatenated, so stored blocks are read in place wherever their span stands; grouped-query heads fold into
  * the rows of one product per key-value head, so keys are never repeated.
  */
+import { overRows } from "../graph/composites.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture, Forward, ForwardShape } from "./architecture.ts";
 import type { Rope } from "./rope.ts";
@@ -17,9 +18,10 @@ interface PastBlock {
   readonly length: number;
   /** Of the new tokens' queries, by (position - origin of the block); one for each of the architecture's ropes. */
   readonly rotations: readonly Rotation[];
-  /** Of each layer, [B, kvHeads, length, headDim]. */
+  /** Of each layer, [B, kvHeads, length, headDim]; with 1 for B where all rows have the block in common. */
   readonly keys: readonly Value[];
   readonly values: readonly Value[];
+  readonly shared: boolean;
 }
 
 /** What all layers share. */
@@ -49,13 +51,13 @@ export interface AttentionInputs {
  * - `cos.i`, `sin.i` [B * S, r / 2]: rotations of (position - origin of past block i), so that a stored
  *   block is never touched: (R(m - o) q) . (R(s) k) = (R(m) q) . (R(o + s) k);
  * - `past.i.key.l`, `past.i.value.l` [B, kvHeads, P_i, headDim]: stored keys (rotated at block-local
- *   positions) and values of layer l;
+ *   positions) and values of layer l; [1, ...] of a block that all rows share;
  * - `positions` i32[B * S, 1] of the new tokens, for architectures that learned a row for each.
  */
 export function declareAttentionInputs(
   g: Graph,
   { layers, kvHeads, headDim, ropes, windows, placement }: Architecture,
-  { batch, length, past }: ForwardShape,
+  { batch, length, past, shared = [] }: ForwardShape,
   together = length,
 ): AttentionInputs {
   const rotations = (block: string): Rotation[] =>
@@ -65,7 +67,7 @@ export function declareAttentionInputs(
     }));
   const stored = (i: number, part: "key" | "value"): Value[] =>
     Array.from({ length: layers }, (_, l) =>
-      g.input(`past.${i}.${part}.${l}`, "f32", [batch, kvHeads, past[i] as number, headDim]),
+      g.input(`past.${i}.${part}.${l}`, "f32", [shared[i] ? 1 : batch, kvHeads, past[i] as number, headDim]),
     );
   const keys = past.reduce((n, p) => n + p, length);
   return {
@@ -78,6 +80,7 @@ export function declareAttentionInputs(
       rotations: rotations(String(i)),
       keys: stored(i, "key"),
       values: stored(i, "value"),
+      shared: shared[i] ?? false,
     })),
     positions: placement === "fixed" ? g.input("positions", "i32", [batch * length, 1]) : null,
     tail: null,
@@ -125,7 +128,10 @@ export function cutInputs(
     before: side(0),
     after: ({ keys, values }) => {
       const late = side(1);
-      return { ...late, past: [...late.past, { length: count, rotations: late.self, keys, values }] };
+      return {
+        ...late,
+        past: [...late.past, { length: count, rotations: late.self, keys, values, shared: false }],
+      };
     },
   };
 }
@@ -163,9 +169,26 @@ interface QueryPart {
   readonly length: number;
   /** How many of the own block's keys they are multiplied with, from the first on. */
   readonly seen: number;
-  /** [B, 1, 1, n, past keys + seen] */
+  /** [B, 1, 1, n, past keys + seen]; [1, B, 1, ...] where heads stand before rows. */
   readonly bias: Value;
 }
+
+/**
+ * Of scores and contexts: [B, kvHeads, ...], or [kvHeads, B, ...] where rows share a block. Then the queries of
+ * all rows are next to each other, and meet the block's keys as the rows of one product.
+ */
+interface Order {
+  readonly headsFirst: boolean;
+  /** [B, n, kvHeads, group, headDim] -> [lead, group, n, headDim], and back. */
+  readonly apart: readonly number[];
+  readonly back: readonly number[];
+}
+
+const ROWS_FIRST: Order = { headsFirst: false, apart: [0, 2, 3, 1, 4], back: [0, 3, 1, 2, 4] };
+const HEADS_FIRST: Order = { headsFirst: true, apart: [2, 0, 3, 1, 4], back: [1, 3, 0, 2, 4] };
+
+const orderOf = ({ past }: Pick<AttentionInputs, "past">): Order =>
+  past.some(({ shared }) => shared) ? HEADS_FIRST : ROWS_FIRST;
 
 /** How a layer attends. */
 export interface LayerAttention {
@@ -196,22 +219,25 @@ export function queriesOf(
   const rows = (x: Value) => g.one("Gather", [x, tail]);
   const each = (tail.shape[0] as number) / batch;
   const read = rows(g.one("Reshape", [bias], { shape: [batch * length, keys] }));
+  const shape = [...biasLead(inputs), 1, each, keys];
   return {
     rows,
     length: each,
-    parts: [
-      { length: each, seen: length, bias: g.one("Reshape", [read], { shape: [batch, 1, 1, each, keys] }) },
-    ],
+    parts: [{ length: each, seen: length, bias: g.one("Reshape", [read], { shape }) }],
     rotations: rotations.map((r) => r && { cos: rows(r.cos), sin: rows(r.sin) }),
   };
 }
+
+const biasLead = (inputs: Pick<AttentionInputs, "batch" | "past">): number[] =>
+  orderOf(inputs).headsFirst ? [1, inputs.batch] : [inputs.batch, 1];
 
 /** All queries in parts, each with the keys up to its own end: what lies above the diagonal need not be computed. */
 function stairs(
   g: Graph,
   bias: Value,
-  { batch, length, together }: Pick<AttentionInputs, "batch" | "length" | "together">,
+  inputs: Pick<AttentionInputs, "batch" | "length" | "together" | "past">,
 ): QueryPart[] {
+  const { length, together } = inputs;
   const keys = bias.shape[2] as number;
   const sizes = Array.from({ length: Math.ceil(length / together) }, (_, i) =>
     Math.min(together, length - i * together),
@@ -220,7 +246,7 @@ function stairs(
     const size = sizes[i] as number;
     const hidden = length - i * together - size;
     const [visible] = split(g, rows, 2, [keys - hidden, hidden]) as [Value];
-    const shape = [batch, 1, 1, size, keys - hidden];
+    const shape = [...biasLead(inputs), 1, size, keys - hidden];
     return { length: size, seen: length - hidden, bias: g.one("Reshape", [visible], { shape }) };
   });
 }
@@ -284,31 +310,36 @@ export function attend(
   const alpha = { float: scale / (softcap ?? 1) };
   const turn = (x: Value, by: Rotation | null) =>
     by && rope !== null ? rotate(g, x, by, ropes[rope] as Rope, batch, headDim) : x;
+  const { headsFirst, apart, back } = orderOf({ past });
+  const lead = headsFirst ? [kvHeads, batch] : [batch, kvHeads];
+  const ordered = (x: Value) => (headsFirst ? g.one("Transpose", [x], { perm: [1, 0, 2, 3] }) : x);
 
   const key = splitHeads(g, turn(k, rope === null ? null : (self[rope] as Rotation)), batch, headDim);
   const value = splitHeads(g, v, batch, headDim);
+  const stored = (of: "keys" | "values") => past.map((block) => ordered(block[of][layer] as Value));
+  const [keys, values] = [stored("keys"), stored("values")];
+  const [ownKey, ownValue] = [ordered(key), ordered(value)];
   const firstOf = (x: Value, seen: number) =>
     split(g, x, 2, [seen, (x.shape[2] as number) - seen])[0] as Value;
-  const stored = (of: "keys" | "values") => past.map((block) => block[of][layer] as Value);
   const sizes = parts.map((part) => part.length);
 
   const contexts = parts.map(({ length: n, seen, bias }, i) => {
-    const scores = [...stored("keys"), firstOf(key, seen)].map((block, b) => {
-      const heads = splitHeads(g, turn(q, rotations[b] ?? null), batch, headDim);
-      const query = split(g, heads, 2, sizes)[i] as Value;
-      const grouped = g.one("Reshape", [query], { shape: [batch, kvHeads, group * n, headDim] });
-      return g.one("FusedMatMul", [grouped, block], { transB: 1, alpha });
+    const scores = [...keys, firstOf(ownKey, seen)].map((block, b) => {
+      const shape = [batch, length, kvHeads, group, headDim];
+      const rows = g.one("Reshape", [turn(q, rotations[b] ?? null)], { shape });
+      const all = g.one("Transpose", [rows], { perm: apart });
+      const query = split(g, all, 3, sizes)[i] as Value;
+      const grouped = g.one("Reshape", [query], { shape: [...lead, group * n, headDim] });
+      return overRows(g, grouped, block, { transB: 1, alpha });
     });
     const joined = scores.length === 1 ? (scores[0] as Value) : g.one("Concat", scores, { axis: -1 });
     const all = softcap === null ? joined : g.one("Mul", [g.one("Tanh", [joined]), g.scalar(softcap)]);
     const total = all.shape.at(-1) as number;
-    const apart = g.one("Reshape", [all], { shape: [batch, kvHeads, group, n, total] });
-    const biased = g.one("Reshape", [g.one("Add", [apart, bias])], {
-      shape: [batch, kvHeads, group * n, total],
-    });
-    const context = g.one("Attend", [biased, ...stored("values"), firstOf(value, seen)]);
-    const heady = g.one("Reshape", [context], { shape: [batch, heads, n, headDim] });
-    return g.one("Transpose", [heady], { perm: [0, 2, 1, 3] });
+    const heady = g.one("Reshape", [all], { shape: [...lead, group, n, total] });
+    const biased = g.one("Reshape", [g.one("Add", [heady, bias])], { shape: [...lead, group * n, total] });
+    const context = g.one("Attend", [biased, ...values, firstOf(ownValue, seen)]);
+    const headed = g.one("Reshape", [context], { shape: [...lead, group, n, headDim] });
+    return g.one("Transpose", [headed], { perm: back });
   });
   const rows = contexts.length === 1 ? (contexts[0] as Value) : g.one("Concat", contexts, { axis: 1 });
   return { context: g.one("Reshape", [rows], { shape: [batch * length, heads * headDim] }), key, value };

@@ -88,6 +88,7 @@ export async function predict(
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
   const runner = new Runner(base, (name) => requireTag(tags, name).vectors, {
     reuse: tag.head ? "spans" : "none",
+    sharedOnly: true,
     tokens: options.tokens ?? 512,
     signal: options.signal,
   });

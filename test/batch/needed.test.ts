@@ -1,6 +1,6 @@
 /**
  * Less work, the same numbers: packed rows, the last layer only where it is read, constant positions forward
- * only, the vocabulary head in parts; each against the plain path.
+ * only, the vocabulary head in parts, a block that rows share fed once; each against the plain path.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -17,7 +17,7 @@ import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
 import { readout } from "../../src/train/tasks.ts";
 import fc from "../support/properties.ts";
 import { Random } from "../support/random.ts";
-import { randomQuery, randomVectors } from "../support/random-prompts.ts";
+import { queriesAboutOne, randomQuery, randomVectors } from "../support/random-prompts.ts";
 import { goldenLabels } from "../support/tag-golden.ts";
 import { relativeError } from "../support/tensors.ts";
 import { tinyFamilies } from "../support/tiny-families.ts";
@@ -103,6 +103,39 @@ describe("runners give the plain runner's numbers", () => {
     });
   }
 
+  for (const reuse of ["spans", "prefix"] as const) {
+    test(`a span that all rows have in common is fed once, ${reuse}`, async (t) => {
+      let worst = 0;
+      for (const seed of [0, 1, 2]) {
+        const queries = queriesAboutOne(new Random(200 + seed), 16, 9);
+        const plain = await numbersOf(queries, { reuse: "none", tokens: 96, plain: true });
+        specs.length = 0;
+        const less = await numbersOf(queries, { reuse, tokens: 96, sharedOnly: true });
+        const stored = specs.filter(({ result }) => result.kind !== "keys");
+        assert.ok(
+          stored.some(({ shared }) => shared?.[0]),
+          "rows share the long span",
+        );
+        if (reuse === "spans")
+          assert.ok(
+            stored.every(({ past }) => past.length === 1),
+            "spans used once run",
+          );
+        else
+          assert.ok(
+            stored.every(({ past }) => past.length >= 2),
+            "spans and text are stored",
+          );
+        plain.forEach((expected, i) => {
+          const error = relativeError(less[i] as Float32Array, expected as Float32Array);
+          assert.ok(error < 1e-5, `seed ${seed}, number ${i}: ${error}`);
+          worst = Math.max(worst, error);
+        });
+      }
+      t.diagnostic(`largest difference ${worst.toExponential(1)}`);
+    });
+  }
+
   test("logits in parts of any size give the loss and gradient of whole logits", async (t) => {
     const spec = { batch: 2, length: 7, past: [], slots: 3, reads: 9 } as const;
     const text = { ...spec, result: { kind: "text", train: true } } as const;
@@ -147,6 +180,49 @@ describe("positions that attend in parts, each to the keys up to its own end, gi
           for (const [name, expected] of Object.entries(whole)) {
             const error = relativeError(parts[name] as Float32Array, expected as Float32Array);
             assert.ok(error < 1e-5, `${name}, ${together} together: ${error}`);
+            worst = Math.max(worst, error);
+          }
+        }
+      }
+      t.diagnostic(`largest difference ${worst.toExponential(1)}`);
+    });
+  }
+});
+
+describe("a stored block that all rows share gives the numbers of a copy for each row", () => {
+  for (const [type, sizes] of Object.entries(tinyFamilies)) {
+    test(type, async (t) => {
+      const family = readArchitecture({ model_type: type, ...sizes });
+      const engine = await Engine.start({ threads: 1 });
+      t.after(() => engine.close());
+      await uploadRandomWeights(engine, family, 6);
+      const shape = { batch: 3, length: 5, past: [4, 3], slots: 3, reads: 3 };
+      const lastOfRows = { tail: BigInt64Array.of(4n, 9n, 14n), reads: BigInt64Array.of(0n, 1n, 2n) };
+      let worst = 0;
+      for (const own of [{}, { together: 2 }, { tail: 1 }]) {
+        for (const shared of [
+          [true, false],
+          [false, true],
+          [true, true],
+        ]) {
+          const spec: ProgramSpec = { ...shape, ...own, shared, result: { kind: "text", train: true } };
+          const g = buildProgram(family, spec);
+          const once = randomFeeds(family, g, spec, 8);
+          if (spec.tail) Object.assign(once, lastOfRows);
+          const { shared: _shared, ...apart } = spec;
+          const copies: Record<string, HostArray> = { ...once };
+          for (const [name, values] of Object.entries(once)) {
+            const block = /^past\.(\d)\.(key|value)/.exec(name);
+            if (!block || !shared[Number(block[1])]) continue;
+            const rows = new Float32Array(3 * values.length);
+            for (let row = 0; row < 3; row++) rows.set(values as Float32Array, row * values.length);
+            copies[name] = rows;
+          }
+          const whole = await (await engine.compile(buildProgram(family, apart))).run(copies);
+          const outputs = await (await engine.compile(g)).run(once);
+          for (const [name, expected] of Object.entries(whole)) {
+            const error = relativeError(outputs[name] as Float32Array, expected as Float32Array);
+            assert.ok(error < 1e-5, `${name}, ${JSON.stringify(own)}, shared ${shared}: ${error}`);
             worst = Math.max(worst, error);
           }
         }
@@ -220,6 +296,7 @@ describe("packing", () => {
     fresh: Int32Array.from({ length }, (_, i) => i),
     whole: { start: 0, length },
   });
+  const nameless = () => assert.fail("nothing is stored");
   const waste = (groups: readonly Group[], lengths: readonly number[]) =>
     1 - lengths.reduce((n, l) => n + l, 0) / groups.reduce((n, g) => n + g.batch * g.length, 0);
 
@@ -227,7 +304,7 @@ describe("packing", () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(lengths, fc.constantFrom(1, 64, 512, 1024), (all, tokens) => {
-        const groups = groupPacked(all.map(layoutOf), tokens, architecture);
+        const groups = groupPacked(all.map(layoutOf), tokens, nameless, architecture);
         const placed = groups.flatMap(({ rows }) => rows.flat()).sort((a, b) => a - b);
         assert.deepEqual(placed, [...all.keys()]);
         for (const { rows, batch, length } of groups) {
@@ -243,7 +320,10 @@ describe("packing", () => {
       const random = new Random(seed);
       const lengths = Array.from({ length: 200 }, () => random.int(20, 200));
       const layouts = lengths.map(layoutOf);
-      const [packed, apart] = [groupPacked(layouts, 512, architecture), groupAlone(layouts, 512)];
+      const [packed, apart] = [
+        groupPacked(layouts, 512, nameless, architecture),
+        groupAlone(layouts, 512, nameless),
+      ];
       assert.ok(waste(packed, lengths) < 0.1, String(waste(packed, lengths)));
       const percent = (groups: readonly Group[]) => (100 * waste(groups, lengths)).toFixed(1);
       t.diagnostic(`padding ${percent(packed)} %, a row for each prompt ${percent(apart)} %`);

@@ -165,7 +165,8 @@ function attend(r: Random): Case {
   const [lead, m, d] = [r.shape(1, 2), r.int(1, 4), r.int(1, 4)];
   const blocks = Array.from({ length: r.int(1, 3) }, () => r.int(1, 3));
   const scores = [...lead, m, blocks.reduce((n, size) => n + size, 0)];
-  return apply("Attend", [f32(scores), ...blocks.map((size) => f32([...lead, size, d]))]);
+  const leadOf = () => (r.int(0, 1) ? lead : [...lead.slice(0, -1), 1]);
+  return apply("Attend", [f32(scores), ...blocks.map((size) => f32([...leadOf(), size, d]))]);
 }
 
 const elementwise =

@@ -51,6 +51,38 @@ export function randomQuery(
   return { prompt, isolate, cut: cutAtFunction ? cut : 0 };
 }
 
+/** Prompts that ask about one long span, each with text and a short span of its own. */
+export function queriesAboutOne(random: Random, vocabSize: number, count: number): Query[] {
+  const text = (length: number) => Array.from({ length }, () => random.int(0, vocabSize - 1));
+  const slotOf = (tag: keyof typeof tagLengths) => new Array<number>(tagLengths[tag]).fill(-1);
+  const common = [...slotOf("A"), ...text(9)];
+  return Array.from({ length: count }, () => {
+    const before = text(random.int(0, 3));
+    const own = [...slotOf("B"), ...text(random.int(3, 6))];
+    const [a, b] = [before.length, before.length + common.length];
+    const cut = b + own.length;
+    const ids = [...before, ...common, ...own, ...slotOf("F"), ...text(2)];
+    const asked = cut + tagLengths.F;
+    const prompt = {
+      ids: Int32Array.from(ids),
+      slots: [
+        { tag: "A", position: a },
+        { tag: "B", position: b },
+        { tag: "F", position: cut },
+      ],
+      spans: [
+        { tag: "A", field: "data", start: a, end: b, isolate: true },
+        { tag: "B", field: "data", start: b, end: cut, isolate: true },
+      ],
+      pieces: [],
+      readout: asked - 1,
+      target: { start: asked, end: ids.length },
+      trimmed: [],
+    };
+    return { prompt, isolate: true, cut };
+  });
+}
+
 /** Tokens and nothing else. */
 export const textQuery = (ids: Int32Array): Query => ({
   prompt: { ids, slots: [], spans: [], pieces: [], readout: ids.length - 1, target: null, trimmed: [] },

@@ -1,0 +1,177 @@
+/**
+ * Which constant blocks of prompts are stored, and batches that stand on them: a program's past is fed from the
+ * store, and what is not there is run first and kept.
+ */
+import type { Keep } from "../engine/engine.ts";
+import type { Base } from "../models/base.ts";
+import type { ProgramSpec } from "../models/program.ts";
+import { BlockNames, blockLayout } from "./blocks.ts";
+import { type Batch, makeBatch, type VectorsOf } from "./feeds.ts";
+import { type Group, groupAlone, groupByShape } from "./grouping.ts";
+import { type Block, type Layout, withSpans } from "./layout.ts";
+import type { RunnerOptions } from "./runner.ts";
+import type { Placed } from "./sight.ts";
+import { attendTogether, roundPast, roundReads } from "./sizes.ts";
+import { type BlockStore, residentName } from "./store.ts";
+
+/** A block that layouts need, and one of them whose block it is. */
+interface NeededBlock {
+  readonly kind: Block["kind"];
+  /** Positions. */
+  readonly size: number;
+  readonly layout: Layout;
+  readonly index: number;
+}
+
+export class Stored {
+  private readonly base: Base;
+  private readonly options: RunnerOptions;
+  private readonly vectorsOf: VectorsOf;
+  private readonly store: BlockStore;
+  private readonly names: BlockNames;
+
+  constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store: BlockStore) {
+    this.base = base;
+    this.options = options;
+    this.vectorsOf = vectorsOf;
+    this.store = store;
+    this.names = new BlockNames(base.architecture, vectorsOf);
+  }
+
+  readonly nameOf = (layout: Layout, b: number): string => this.names.of(layout, b);
+
+  /** Layouts whose spans are stored where that is worth it: several of them have it, or it is there already. */
+  worthStoring(layouts: readonly Layout[]): readonly Layout[] {
+    if (this.options.reuse !== "spans" || !this.options.sharedOnly) return layouts;
+    const uses = new Map<string, number>();
+    for (const layout of layouts) {
+      layout.past.forEach((_, b) => {
+        const key = this.nameOf(layout, b);
+        uses.set(key, (uses.get(key) ?? 0) + 1);
+      });
+    }
+    return layouts.map((layout) =>
+      withSpans(layout, (_, b) => {
+        const key = this.nameOf(layout, b);
+        return (uses.get(key) as number) > 1 || this.store.has(key);
+      }),
+    );
+  }
+
+  /** Groups that follow each other and whose blocks fit the store's memory together. */
+  portions(layouts: readonly Layout[], groups: readonly Group[]): Group[][] {
+    const portions: Group[][] = [];
+    let blocks = new Set<string>();
+    let bytes = 0;
+    for (const group of groups) {
+      const own = this.blocksOf(group.rows.flat().map((i) => layouts[i] as Layout));
+      const added = [...own].filter(([key]) => !blocks.has(key));
+      bytes += added.reduce((sum, [, { size }]) => sum + this.store.bytesOf(size), 0);
+      if (portions.length === 0 || bytes > this.store.memory) {
+        portions.push([]);
+        blocks = new Set();
+        bytes = [...own.values()].reduce((sum, { size }) => sum + this.store.bytesOf(size), 0);
+      }
+      for (const key of own.keys()) blocks.add(key);
+      portions.at(-1)?.push(group);
+    }
+    return portions;
+  }
+
+  /** Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them. */
+  async prepare(layouts: readonly Layout[]): Promise<void> {
+    const needed = this.blocksOf(layouts);
+    if (needed.size === 0) return;
+    const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
+    for (const kind of ["span", "text"] as const) {
+      const blocks = [...needed].filter(([key, block]) => block.kind === kind && missing.has(key));
+      const keys = blocks.map(([key]) => key);
+      const toRun = blocks.map(([, { layout, index }]) => blockLayout(layout, index));
+      const groups = this.options.fixedShapes
+        ? groupByShape(toRun, this.options.tokens)
+        : groupAlone(toRun, this.options.tokens, this.nameOf);
+      for (const group of groups) await this.keepBlocks(toRun, keys, group);
+    }
+  }
+
+  /** @param shares whether a block that all rows have in common is fed once */
+  batch(layouts: readonly Layout[], { rows, batch, length }: Group, shares: boolean): Batch {
+    const placed = rows.flatMap((indices, row) => {
+      let end = 0;
+      return indices.map((i): Placed => {
+        const layout = layouts[i] as Layout;
+        const offset = end;
+        end += layout.fresh.length;
+        return { layout, row, offset };
+      });
+    });
+    const blocks = (placed[0] as Placed).layout.past.map((_, b) =>
+      placed.map(({ layout }) => layout.past[b] as Block),
+    );
+    const past = blocks.map((column) => roundPast(Math.max(...column.map((b) => b.positions.length))));
+    const { architecture } = this.base;
+    const packed = placed.length > rows.length;
+    const most = (slots: number) =>
+      packed ? roundReads(slots) : batch * Math.max(...placed.map((p) => this.slotsOf(p.layout)), 0);
+    const names = past.map((_, b) => placed.map(({ layout }) => this.nameOf(layout, b)));
+    const common = names.map((all) => shares && all.length > 1 && new Set(all).size === 1);
+    const shape = { batch, length, past, ...(common.includes(true) && { shared: common }) };
+    const made = makeBatch(architecture, placed, shape, this.vectorsOf, most);
+    names.forEach((all, b) => {
+      const keys = Array.from({ length: common[b] ? 1 : batch }, (_, row) => all[row] ?? null);
+      for (let l = 0; l < architecture.layers; l++) {
+        for (const part of ["key", "value"] as const) {
+          const stack = keys.map((key) => (key === null ? null : residentName(key, part, l)));
+          made.feeds[`past.${b}.${part}.${l}`] = { stack };
+        }
+      }
+    });
+    return made;
+  }
+
+  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], group: Group): Promise<void> {
+    const batch = this.batch(layouts, group, !this.options.fixedShapes);
+    const names = group.rows.flat().map((i) => keys[i] as string);
+    const lengths = batch.placed.map(({ layout }) => layout.fresh.length);
+    const keep: Record<string, Keep> = {};
+    for (let l = 0; l < this.base.architecture.layers; l++) {
+      for (const part of ["key", "value"] as const) {
+        keep[`${part}.${l}`] = { names: names.map((key) => residentName(key, part, l)), lengths };
+      }
+    }
+    const spec = { ...programShape(batch, this.options), reads: 0, result: { kind: "keys" } } as const;
+    const program = await this.base.program(spec);
+    await program.run(batch.feeds, { signal: this.options.signal, keep });
+    await this.store.keep(new Map(names.map((key, i) => [key, lengths[i] as number])));
+  }
+
+  /** The stored blocks that layouts need, by name. */
+  private blocksOf(layouts: readonly Layout[]): Map<string, NeededBlock> {
+    const blocks = new Map<string, NeededBlock>();
+    for (const layout of layouts) {
+      layout.past.forEach(({ kind, positions }, b) => {
+        const key = this.names.of(layout, b);
+        if (!blocks.has(key)) blocks.set(key, { kind, size: positions.length, layout, index: b });
+      });
+    }
+    return blocks;
+  }
+
+  /** Fresh positions of a layout that hold vectors. */
+  private slotsOf({ query, fresh }: Layout): number {
+    const { hiddenSize } = this.base.architecture;
+    return query.prompt.slots
+      .filter(({ position }) => fresh.includes(position))
+      .reduce((n, { tag }) => n + this.vectorsOf(tag).length / hiddenSize, 0);
+  }
+}
+
+/** Of a batch's program, what does not depend on what is read of it. */
+export function programShape(
+  { shape, slotCount }: Batch,
+  { plain }: Pick<RunnerOptions, "plain">,
+): Omit<ProgramSpec, "reads" | "result"> {
+  const together = attendTogether(shape.length);
+  const parts = plain || together === shape.length ? {} : { together };
+  return { ...shape, slots: slotCount, ...parts };
+}

@@ -57,7 +57,7 @@ interface Contender {
   readonly start: () => Promise<MeasuredChild>;
 }
 
-const PYTHON = "/usr/bin/python3";
+export const PYTHON = "/usr/bin/python3";
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export async function hold(

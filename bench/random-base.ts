@@ -22,17 +22,17 @@ function xorshift(seed: number): () => number {
   };
 }
 
-const random = xorshift(1);
+export const random = xorshift(1);
 
 /** Uniform numbers with the standard deviation `SPREAD`; 135 million of them in a second. */
-function randomFloats(count: number): Float32Array {
+export function randomFloats(count: number): Float32Array {
   const out = new Float32Array(count);
   const width = SPREAD * Math.sqrt(12);
   for (let i = 0; i < count; i++) out[i] = (random() - 0.5) * width;
   return out;
 }
 
-async function uploadWeights(engine: Engine, { tensors }: Architecture): Promise<void> {
+export async function uploadWeights(engine: Engine, { tensors }: Architecture): Promise<void> {
   for (const [name, size] of tensors) {
     const count = size.reduce((n, d) => n * d, 1);
     const norm = size.length === 1;
@@ -41,7 +41,7 @@ async function uploadWeights(engine: Engine, { tensors }: Architecture): Promise
 }
 
 /** A base without files, as far as a Runner looks at one. */
-function baseOf(architecture: Architecture, engine: Engine): Base {
+export function baseOf(architecture: Architecture, engine: Engine): Base {
   const programs = new Map<string, Promise<Program>>();
   const program = (spec: ProgramSpec): Promise<Program> => {
     const key = JSON.stringify(spec);

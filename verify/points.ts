@@ -14,6 +14,9 @@ import { metrics } from "./3.5-metrics.ts";
 import { reportPages } from "./3.6-report.ts";
 import { library } from "./3.7-library.ts";
 import { domainStepSpeed } from "./4.1-stage1.ts";
+import { functionEpochSpeed } from "./4.2-function-epoch.ts";
+import { screenSpeed } from "./4.3-screen.ts";
+import { memory } from "./4.5-memory.ts";
 import { families } from "./5.1-families.ts";
 import type { Point } from "./point.ts";
 
@@ -33,5 +36,8 @@ export const points: readonly Point[] = [
   reportPages,
   library,
   domainStepSpeed,
+  functionEpochSpeed,
+  screenSpeed,
+  memory,
   families,
 ];

@@ -1,0 +1,133 @@
+/**
+ * Three epochs of a function tag on pairs, from an empty store: 40 proteins nearest DAVIS's median length, ten of
+ * its drugs each. PyTorch does a few proteins, whose time is multiplied; it has no store to fill but the proteins'.
+ */
+import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
+import type { MeasuredChild } from "./child.ts";
+import { describeMachine } from "./machine.ts";
+import { drugLengths, nearestMedian, type PairsShape, proteinLengths } from "./pairs.ts";
+import {
+  type PairsSide,
+  type PeerFormat,
+  presentPeers,
+  Rounds,
+  secondsOf,
+  speedups,
+  startOurs,
+  startPeer,
+} from "./pairs-contest.ts";
+import { smollm } from "./step-shape.ts";
+import type { Table } from "./table.ts";
+
+const [PROTEINS, DRUGS, EPOCHS] = [40, 10, 3];
+/** Proteins that PyTorch is measured on. */
+const SAMPLE = 2;
+const PAIRS = PROTEINS * DRUGS;
+
+export type EpochResult = BenchResult<PairsSide>;
+
+export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochResult> {
+  const shape: PairsShape = {
+    config: smollm.config,
+    proteins: nearestMedian(await proteinLengths(), PROTEINS),
+    molecules: (await drugLengths()).slice(0, DRUGS),
+    threads: smollm.threads,
+  };
+  const machine = describeMachine();
+  const formats = await presentPeers(note);
+  const precisions = ["int8", "f32"] as const;
+  const children: MeasuredChild[] = [];
+  const rounds = new Rounds();
+  try {
+    for (const precision of precisions) children.push(await startOurs(shape, precision));
+    for (const format of formats) children.push(await startPeer(shape, format));
+    for (let r = 0; r < repeats; r++) {
+      for (const child of children) {
+        const peer = child.name.startsWith("torch");
+        if (!peer) rounds.add(child.name, await ourEpochs(child));
+        else {
+          rounds.add(`${child.name} plain`, await peerPlain(child));
+          rounds.add(`${child.name} cached`, await peerCached(child));
+        }
+        note(`${r + 1}/${repeats}: ${child.name}`);
+      }
+    }
+    const sides = new Map<string, PairsSide>();
+    for (const child of children) {
+      const { peakRssBytes, torch } = await child.ask<{ peakRssBytes: number; torch?: string }>("end");
+      const keys = torch ? [`${child.name} plain`, `${child.name} cached`] : [child.name];
+      for (const key of keys) sides.set(key, rounds.side(key, label(key, torch), peakRssBytes));
+    }
+    const [[, ours], ...others] = [...sides] as [[string, PairsSide], ...[string, PairsSide][]];
+    return {
+      name: "function-epoch",
+      machine,
+      ours,
+      peers: Object.fromEntries(others),
+      ratios: Object.fromEntries(others.map(([key, side]) => [key, speedups(ours, side)])),
+    };
+  } finally {
+    for (const child of children) child.kill();
+  }
+}
+
+function label(key: string, torch: string | undefined): string {
+  if (!torch) return `${key}, spans and prefixes stored`;
+  const [, format, way] = key.split(" ") as [string, PeerFormat, "plain" | "cached"];
+  const how = way === "plain" ? "whole prompts" : "prefix without gradients, proteins kept";
+  return `PyTorch ${torch} eager ${format}, ${how}`;
+}
+
+async function ourEpochs(child: MeasuredChild): Promise<Record<string, number>> {
+  await secondsOf(child, "clear");
+  const first = await secondsOf(child, "epoch");
+  let total = first;
+  for (let e = 1; e < EPOCHS; e++) total += await secondsOf(child, "epoch");
+  return { first, total };
+}
+
+async function peerPlain(child: MeasuredChild): Promise<Record<string, number>> {
+  const first = (await secondsOf(child, `plain ${SAMPLE * DRUGS}`)) * (PROTEINS / SAMPLE);
+  return { first, total: EPOCHS * first };
+}
+
+async function peerCached(child: MeasuredChild): Promise<Record<string, number>> {
+  await secondsOf(child, "clear");
+  const epochs: number[] = [];
+  for (let e = 0; e < EPOCHS; e++)
+    epochs.push((await secondsOf(child, `cached ${SAMPLE * DRUGS}`)) * (PROTEINS / SAMPLE));
+  return { first: epochs[0] as number, total: epochs.reduce((a, b) => a + b) };
+}
+
+export function epochTable({ ours, peers, ratios }: EpochResult): Table {
+  const titles = [
+    "",
+    "first epoch, s",
+    `${EPOCHS} epochs, s`,
+    "pairs/s",
+    "peak MB",
+    "first: first row is faster",
+    `${EPOCHS} epochs: first row is faster`,
+    "of each pair",
+  ];
+  const row = (side: PairsSide, own?: Readonly<Record<string, number>>): string[] => [
+    side.what,
+    side.seconds.first?.median.toFixed(1) ?? "",
+    side.seconds.total?.median.toFixed(1) ?? "",
+    ((EPOCHS * PAIRS) / (side.seconds.total?.median ?? Number.NaN)).toFixed(1),
+    (side.peakRssBytes / 1e6).toFixed(0),
+    own ? `${own.first?.toFixed(1)}x` : "",
+    own ? `${own.total?.toFixed(1)}x` : "",
+    own ? `${own.totalLowest?.toFixed(1)} - ${own.totalHighest?.toFixed(1)}` : "",
+  ];
+  return [titles, row(ours), ...Object.entries(peers).map(([key, side]) => row(side, ratios[key]))];
+}
+
+export const functionEpoch: Benchmark = {
+  name: "function-epoch",
+  about: `${EPOCHS} epochs of a function tag at the shape of SmolLM2-135M on ${PROTEINS} proteins of about DAVIS's median length with ${DRUGS} drugs each, filling the store included; PyTorch measured on ${SAMPLE} of the proteins`,
+  run: async (options) => {
+    const result = await runEpochs(options);
+    return { result, table: epochTable(result) };
+  },
+};

@@ -22,6 +22,7 @@ export const folders = [
   "engine",
   "graph",
   "tokenizer",
+  "hub",
   "weights",
 ] as const;
 
@@ -29,6 +30,7 @@ export const folders = [
 const libraries = {
   "onnxruntime-node": { owner: "engine", message: "Only src/engine knows which runtime there is." },
   "@duckdb/node-api": { owner: "data", message: "Only src/data reads and writes with DuckDB." },
+  "@huggingface/hub": { owner: "hub", message: "Only src/hub speaks with the hub." },
 } as const;
 
 interface Restriction {

@@ -23,6 +23,8 @@ export type { EngineOptions } from "./engine/protocol.ts";
 export { type ErrorCode, errorCodes, TagllmError } from "./errors.ts";
 export type { OutlierDetector } from "./evaluate/outliers.ts";
 export type { Device } from "./graph/lower.ts";
+export { type PulledModel, type PullOptions, pullModel } from "./hub/model.ts";
+export type { HubEvent, HubOptions } from "./hub/snapshot.ts";
 export type { ColumnView } from "./learn/columns.ts";
 export type { AnswerKind, Input, Recipe } from "./learn/compose.ts";
 export { type LearnEvent, type Learned, type LearnOptions, learn } from "./learn/learn.ts";

@@ -1,15 +1,14 @@
 /** Point 2.4: our numbers against Hugging Face's and PyTorch's, our gradients against finite differences. */
-import { join } from "node:path";
 import { type Table, textTable } from "../bench/table.ts";
 import { withBase } from "../src/cli/open-study.ts";
+import type { Progress } from "../src/cli/progress.ts";
 import { defaultBase } from "../src/models/default-base.ts";
 import { TOLERANCE } from "../test/graph/finite-differences.ts";
 import { type Checked, checkAllGoldens, tagFiles, toleranceOf } from "../test/support/goldens.ts";
 import { tagGoldenErrors } from "../test/support/tag-golden.ts";
 import { sharedData } from "./needs.ts";
 import { allPass, type Check, checkLines, type Point } from "./point.ts";
-import { runProgram } from "./process.ts";
-import { root } from "./studies.ts";
+import { allTestsPass, runTestFiles } from "./test-files.ts";
 
 /** So few that the four prompts of a golden run apart, by length, and their sums are put together. */
 const FEW_TOKENS = 64;
@@ -24,7 +23,7 @@ export const oracles: Point = {
   needs: [sharedData],
   async run({ progress }) {
     progress.update("comparing golden numbers ...");
-    const checked = [...(await checkAllGoldens()), ...(await accumulated())];
+    const checked = [...(await checkAllGoldens()), ...(await accumulated(progress))];
     progress.update("comparing gradients with finite differences ...");
     const rules = await finiteDifferences();
     progress.clear();
@@ -41,8 +40,8 @@ export const oracles: Point = {
 
 const isWithin = ({ error, tolerance }: Checked): boolean => error <= tolerance;
 
-function accumulated(): Promise<Checked[]> {
-  return withBase(defaultBase, {}, async (base) => {
+function accumulated(progress: Progress): Promise<Checked[]> {
+  return withBase(defaultBase, {}, { progress }, async (base) => {
     const all: Checked[] = [];
     for (const file of tagFiles) {
       const errors = await tagGoldenErrors(base, file, { reuse: "none", tokens: FEW_TOKENS });
@@ -78,13 +77,8 @@ function tableOf(checked: readonly Checked[]): Table {
 
 /** The tests of the graph: each rule 16 times on random shapes, and what else can be said without a model. */
 async function finiteDifferences(): Promise<Check[]> {
-  const words = ["--import", import.meta.resolve("tsx"), "--test", "--test-reporter=tap"];
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const paths = testFiles.map((path) => join(root, path));
-  const { stdout } = await runProgram(process.execPath, [...words, ...paths], { cwd: root, env });
-  const count = (what: string) =>
-    Number(stdout.match(new RegExp(`^# ${what} (\\d+)`, "m"))?.[1] ?? Number.NaN);
-  const errors = [...stdout.matchAll(/(\d+) uses, largest error (\S+)/g)];
+  const run = await runTestFiles(testFiles);
+  const errors = [...run.stdout.matchAll(/(\d+) uses, largest error (\S+)/g)];
   const [rules, largest] = [errors.length, Math.max(...errors.map((e) => Number(e[2])))];
   return [
     {
@@ -92,10 +86,6 @@ async function finiteDifferences(): Promise<Check[]> {
       found: `${rules} operators on random shapes, largest error ${largest.toExponential(1)}`,
       pass: rules > 0 && largest < TOLERANCE,
     },
-    {
-      what: "tests of graph and differentiation",
-      found: `${count("pass")} pass, ${count("fail")} fail, ${count("skipped")} skipped`,
-      pass: count("pass") > 0 && count("fail") === 0 && count("skipped") === 0,
-    },
+    allTestsPass("tests of graph and differentiation", run),
   ];
 }

@@ -48,7 +48,7 @@ export async function withDomains<T>(
     Object.entries(loaded.study.data).filter(([name]) => sources.includes(name)),
   );
   const part = { ...loaded, study: { ...loaded.study, stages: chosen, data } };
-  return withBase(defaultBase, {}, async (base) => {
+  return withBase(defaultBase, {}, { progress }, async (base) => {
     const prepared = await prepareStudy(part, base);
     const report = await runPreparedStudy(prepared, out, progress);
     const seed = part.study.seeds[0] as number;

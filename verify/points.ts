@@ -18,6 +18,7 @@ import { functionEpochSpeed } from "./4.2-function-epoch.ts";
 import { screenSpeed } from "./4.3-screen.ts";
 import { memory } from "./4.5-memory.ts";
 import { families } from "./5.1-families.ts";
+import { hub } from "./5.5-hub.ts";
 import type { Point } from "./point.ts";
 
 export const points: readonly Point[] = [
@@ -40,4 +41,5 @@ export const points: readonly Point[] = [
   screenSpeed,
   memory,
   families,
+  hub,
 ];

@@ -1,9 +1,10 @@
 /** A study file, its base and its data, opened for a command and closed after it. */
-import { resolve } from "node:path";
+import { findBase } from "../hub/model.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { loadStudy } from "../study/load.ts";
 import { type PreparedStudy, prepareStudy } from "../study/prepare.ts";
+import { downloadView } from "./download-view.ts";
 import type { Io } from "./io.ts";
 
 export interface EngineChoice {
@@ -17,13 +18,15 @@ export interface StudyChoice extends EngineChoice {
   seed?: number[];
 }
 
-/** Opens the base and closes it after `work`, whatever happens. */
+/** Opens the base, a folder or a hub id, and closes it after `work`, whatever happens. */
 export async function withBase<T>(
-  folder: string,
+  place: string,
   { device, threads, precision }: EngineChoice,
+  { progress }: Pick<Io, "progress">,
   work: (base: Base) => Promise<T>,
 ): Promise<T> {
-  const base = await Base.load(folder, {
+  const base = await Base.load(place, {
+    onDownload: downloadView(progress),
     ...(device && { device }),
     ...(threads && { threads }),
     ...(precision && { precision }),
@@ -44,9 +47,12 @@ export async function withStudy<T>(
   const loaded = await loadStudy(file);
   const { study } = loaded;
   const chosen = { ...loaded, study: { ...study, seeds: choice.seed ?? study.seeds } };
-  const folder = study.base === undefined ? defaultBase : resolve(loaded.folder, study.base);
+  const folder =
+    study.base === undefined
+      ? defaultBase
+      : await findBase(study.base, { from: loaded.folder, onEvent: downloadView(progress) });
   progress.update(`loading the base ${folder} ...`);
-  return withBase(folder, choice, async (base) => {
+  return withBase(folder, choice, { progress }, async (base) => {
     progress.update(`reading the data of ${study.name} ...`);
     return work(await prepareStudy(chosen, base));
   });

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { stringify } from "yaml";
 import { stemOf } from "../data/formats.ts";
 import { TagllmError } from "../errors.ts";
+import { parseHubId } from "../hub/names.ts";
 import { speaksOfMolecules } from "../study/molecules.ts";
 import { quote } from "../suggest.ts";
 import type { ColumnView } from "./columns.ts";
@@ -35,6 +36,7 @@ export interface Plan {
   readonly inputs: readonly Input[];
   readonly target: string;
   readonly answer: AnswerKind;
+  /** An absolute path or a hub id. */
   readonly base: string | null;
   readonly test: number;
   readonly validation: number;
@@ -108,7 +110,7 @@ export function domainStudy(plan: Plan, found: TagFiles, folder: string): string
   if (missing.length === 0) return null;
   return page("Learns what the inputs are, from the training rows alone.", {
     name: `${plan.name}-domains`.slice(0, 64),
-    ...(plan.base !== null && { base: relative(folder, plan.base) || "." }),
+    ...baseOf(plan, folder),
     seeds: [plan.seeds[0]],
     data: { rows: dataOf(plan, folder) },
     tags: Object.fromEntries(missing.map((i) => [i.tag, { kind: "domain" }])),
@@ -123,6 +125,12 @@ export function domainStudy(plan: Plan, found: TagFiles, folder: string): string
   });
 }
 
+/** As the study names it: a hub id as it is, a folder as seen from the study. */
+function baseOf({ base }: Plan, folder: string): { base?: string } {
+  if (base === null) return {};
+  return { base: parseHubId(base) ? base : relative(folder, base) || "." };
+}
+
 const firstWith = (inputs: readonly Input[], tag: string): number => inputs.findIndex((i) => i.tag === tag);
 
 /** The study of the function tag. */
@@ -131,7 +139,7 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
   const lines = plan.inputs.map((i) => `The ${fieldOf(i.column)} is <${i.tag}> {${fieldOf(i.column)}}. \n`);
   return page("Learns the target from the inputs; domain tags stay as they are.", {
     name: plan.name,
-    ...(plan.base !== null && { base: relative(folder, plan.base) || "." }),
+    ...baseOf(plan, folder),
     seeds: plan.seeds,
     data: { rows: dataOf(plan, folder) },
     tags: {

@@ -6,6 +6,8 @@ import { copyFile, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readRows } from "../data/source.ts";
 import { TagllmError } from "../errors.ts";
+import { namedBase } from "../hub/model.ts";
+import type { HubEvent } from "../hub/snapshot.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { makeFolder, replaceFile } from "../replace-file.ts";
@@ -43,7 +45,7 @@ export interface LearnOptions {
   readonly answer?: AnswerKind | undefined;
   /** Folder for everything that is written. */
   readonly out: string;
-  /** Checkpoint folder; default: the base that ships with tagllm. */
+  /** Checkpoint folder or hub id; default: the base that ships with tagllm. */
   readonly base?: string;
   /** Folder with domain tags that may be used instead of learning them. */
   readonly tags?: string;
@@ -64,6 +66,7 @@ export type LearnEvent =
   | { kind: "domain-tag"; tag: string; file: string; learned: boolean }
   | { kind: "trial"; trial: Trial; done: number }
   | { kind: "choice"; choice: Choice }
+  | { kind: "hub"; event: HubEvent }
   | { kind: "run"; event: StudyEvent; stages: number };
 
 export interface Learned {
@@ -83,11 +86,13 @@ const fewestRows = 50;
 const mostClasses = 100;
 const trialsName = "trials.json";
 
-/** @throws data/*, study/*, run/*, aborted */
+/** @throws data/*, study/*, run/*, hub/*, aborted */
 export async function learn(options: LearnOptions): Promise<Learned> {
   const { out, plan } = await planOf(options);
   const say = options.onEvent ?? (() => {});
   const base = await Base.load(plan.base ?? defaultBase, {
+    onDownload: (event) => say({ kind: "hub", event }),
+    ...(options.signal && { signal: options.signal }),
     ...(options.threads !== undefined && { threads: options.threads }),
   });
   try {
@@ -155,7 +160,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     inputs,
     target,
     answer,
-    base: options.base === undefined ? null : resolve(options.base),
+    base: options.base === undefined ? null : namedBase(options.base, "."),
     test: options.test ?? 0.1,
     validation: options.validation ?? 0.1,
     splitSeed: 0,

@@ -7,6 +7,9 @@ import { Engine, type Program } from "../engine/engine.ts";
 import { choosePrecision, type Precision } from "../engine/precision.ts";
 import type { EngineOptions } from "../engine/protocol.ts";
 import { TagllmError } from "../errors.ts";
+import { repoOfSnapshot } from "../hub/cache.ts";
+import { findBase } from "../hub/model.ts";
+import type { HubEvent } from "../hub/snapshot.ts";
 import { loadTokenizer, type TextTokenizer } from "../tokenizer/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprintTensors } from "../weights/fingerprint.ts";
@@ -20,10 +23,14 @@ import { modelTensors } from "./tensors.ts";
 export interface BaseOptions extends Partial<Omit<EngineOptions, "precision">> {
   /** Of products with frozen weights: f32 unless said otherwise. `auto`: int8 where it is known to be faster. */
   readonly precision?: Precision | "auto";
+  /** Hears of a download from the hub. */
+  readonly onDownload?: (event: HubEvent) => void;
+  /** Ends a download from the hub; what is there is kept. */
+  readonly signal?: AbortSignal;
 }
 
 export class Base {
-  /** Name of its folder. */
+  /** ORG/NAME of a base of the hub, else the name of its folder. */
   readonly name: string;
   readonly folder: string;
   /** What it is, by content; tags carry it, and refuse any other. */
@@ -52,12 +59,14 @@ export class Base {
   }
 
   /**
-   * Loads a folder in Hugging Face layout (config.json, tokenizer.json, *.safetensors) into an engine, a thread of
-   * its own. The caller closes the base, or the process does not end.
+   * Loads a folder in Hugging Face layout (config.json, tokenizer.json, *.safetensors), or a model of the hub by its
+   * id (ORG/NAME, ORG/NAME@REVISION; docs/hub.md), into an engine, a thread of its own. The caller closes the base, or
+   * the process does not end.
    *
-   * @throws weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory
+   * @throws hub/*, weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory, aborted
    */
-  static async load(folder: string, options: BaseOptions = {}): Promise<Base> {
+  static async load(place: string, { onDownload, signal, ...options }: BaseOptions = {}): Promise<Base> {
+    const folder = await findBase(place, { onEvent: onDownload, signal });
     const checkpoint = await openCheckpoint(folder);
     const architecture = readArchitecture(checkpoint.config);
     const tensors = modelTensors(checkpoint, architecture);
@@ -69,7 +78,7 @@ export class Base {
         "Check that tokenizer.json belongs to this checkpoint.",
       );
     }
-    const name = basename(resolve(folder));
+    const name = repoOfSnapshot(folder) ?? basename(resolve(folder));
     const fingerprint = baseFingerprint({
       name,
       architecture: architecture.modelType,

@@ -239,7 +239,10 @@ const stage = z.strictObject({
 export const studySchema = z.strictObject({
   name,
   about: z.string().optional(),
-  base: z.string().optional().describe("Checkpoint folder; default: polyglot-5m, which ships with tagllm"),
+  base: z
+    .string()
+    .optional()
+    .describe("Checkpoint folder or hub id (ORG/NAME); default: polyglot-5m, which ships with tagllm"),
   seeds: z.array(z.number().int().min(0)).min(1).default([1]).describe("One run of all stages per seed"),
   leaks: z
     .enum(["warn", "error"])

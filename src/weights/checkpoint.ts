@@ -21,8 +21,9 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
 
-const SINGLE = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
+/** Files of weights by the names that Hugging Face gives them. */
+export const singleName = "model.safetensors";
+export const indexName = "model.safetensors.index.json";
 
 /**
  * Opens the checkpoint in `folder`. model.safetensors wins over an index beside it, as in Hugging Face's loader;
@@ -75,8 +76,8 @@ async function findTensors(
   folder: string,
   names: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, TensorInfo>> {
-  if (names.has(SINGLE)) return (await readHeader(join(folder, SINGLE))).tensors;
-  if (names.has(INDEX)) return await readShards(folder, await readWeightMap(folder));
+  if (names.has(singleName)) return (await readHeader(join(folder, singleName))).tensors;
+  if (names.has(indexName)) return await readShards(folder, await readWeightMap(folder));
   const pickle = [...names].find((name) => /\.(bin|pt|pth|ckpt)(\.index\.json)?$/.test(name));
   if (pickle !== undefined) {
     throw new TagllmError(
@@ -87,14 +88,14 @@ async function findTensors(
   }
   throw new TagllmError(
     "weights/missing",
-    `${folder} has neither ${SINGLE} nor ${INDEX}.`,
+    `${folder} has neither ${singleName} nor ${indexName}.`,
     "Download the model's weights into the folder.",
   );
 }
 
 /** Tensor name to shard file name, as the index has it, every file name checked to stay inside the folder. */
-async function readWeightMap(folder: string): Promise<Map<string, string>> {
-  const file = join(folder, INDEX);
+export async function readWeightMap(folder: string): Promise<Map<string, string>> {
+  const file = join(folder, indexName);
   const index = await readJsonObject(file, "weights/index", "Download the file again.");
   const weightMap = index?.weight_map;
   if (!isObject(weightMap) || Object.keys(weightMap).length === 0) {
@@ -130,7 +131,7 @@ async function readShards(
     const info = headers.get(shard)?.get(name);
     if (info === undefined) {
       throw damagedIndex(
-        `${join(folder, INDEX)} puts tensor ${quote(name)} into ${quote(shard)}, which has no such tensor.`,
+        `${join(folder, indexName)} puts tensor ${quote(name)} into ${quote(shard)}, which has no such tensor.`,
       );
     }
     tensors.set(name, info);

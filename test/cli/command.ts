@@ -21,10 +21,14 @@ export interface Running {
   says(text: string): Promise<void>;
 }
 
-export function start(words: readonly string[], cwd?: string): Running {
+/** `extra`: variables besides those of this process. */
+export function start(words: readonly string[], cwd?: string, extra: NodeJS.ProcessEnv = {}): Running {
   const { NO_COLOR: _a, FORCE_COLOR: _b, NODE_TEST_CONTEXT: _c, ...env } = process.env;
   const tsx = import.meta.resolve("tsx");
-  const child = spawn(process.execPath, ["--import", tsx, main, ...words], { cwd, env });
+  const child = spawn(process.execPath, ["--import", tsx, main, ...words], {
+    cwd,
+    env: { ...env, ...extra },
+  });
   let [stdout, stderr] = ["", ""];
   const listeners: (() => void)[] = [];
   child.stdout.on("data", (chunk) => {
@@ -49,8 +53,8 @@ export function start(words: readonly string[], cwd?: string): Running {
   return { child, ended, says };
 }
 
-export function run(words: readonly string[], cwd?: string): Promise<Ended> {
-  return start(words, cwd).ended;
+export function run(words: readonly string[], cwd?: string, extra?: NodeJS.ProcessEnv): Promise<Ended> {
+  return start(words, cwd, extra).ended;
 }
 
 export function temporaryFolder(t: Pick<TestContext, "after">): string {

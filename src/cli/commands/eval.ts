@@ -23,7 +23,7 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
   const { tag, tags } = await openTagsFor(name, folder);
   const rows = await readRows({ file: data });
   rowsToScore(tag, rows, choice.target);
-  const evaluation = await withBase(choice.base ?? defaultBase, choice, (base) =>
+  const evaluation = await withBase(choice.base ?? defaultBase, choice, io, (base) =>
     evaluateTag(base, tags, tag.name, rows, {
       signal,
       ...(choice.target && { targets: choice.target }),

@@ -22,7 +22,7 @@ export interface ImportChoice {
 export async function importFile(io: Io, path: string, choice: ImportChoice): Promise<Result> {
   const { name, kind, into = ".", base: folder = defaultBase, template, answer, output } = choice;
   const { splitCharacters, isolate, bos } = choice;
-  return withBase(folder, {}, async (base) => {
+  return withBase(folder, {}, io, async (base) => {
     const { file, tag, warnings } = await importTag(path, base, {
       name: name!,
       kind: kind!,

@@ -8,6 +8,7 @@ import { type LearnEvent, type Learned, learn } from "../../learn/learn.ts";
 import type { Trial } from "../../learn/search.ts";
 import { verdict } from "../../study/methods.ts";
 import { formatReport } from "../../study/report.ts";
+import { downloadView } from "../download-view.ts";
 import type { Io } from "../io.ts";
 import type { EngineChoice } from "../open-study.ts";
 import { type Result, UsageError } from "../result.ts";
@@ -80,6 +81,7 @@ export async function proposed(
 }
 
 function listener({ progress }: Io): (event: LearnEvent) => void {
+  const download = downloadView(progress);
   let show: ReturnType<typeof runView> | null = null;
   return (event) => {
     switch (event.kind) {
@@ -99,6 +101,9 @@ function listener({ progress }: Io): (event: LearnEvent) => void {
       case "choice":
         progress.note(`chosen: ${recipeText(event.choice.recipe)}`);
         show = null;
+        break;
+      case "hub":
+        download(event.event);
         break;
       case "run":
         show ??= runView(progress, event.stages);

@@ -1,13 +1,16 @@
-/** `tagllm model info`: what a base is. */
-import { Base } from "../../models/base.ts";
+/** `tagllm model info|pull`: what a base is, and models of the hub. */
+import { type PullOptions, pullModel } from "../../hub/model.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { downloadView } from "../download-view.ts";
+import type { Io } from "../io.ts";
+import { withBase } from "../open-study.ts";
 import type { Result } from "../result.ts";
 import { bytes, grouped, properties } from "../table.ts";
 
-export async function modelInfo(folder: string = defaultBase): Promise<Result> {
-  const base = await Base.load(folder);
-  try {
+export async function modelInfo(io: Io, place: string = defaultBase): Promise<Result> {
+  return withBase(place, {}, io, async (base) => {
+    const { folder } = base;
     const { architecture: model, tokenizer, fingerprint } = base;
     const dtypes = [
       ...new Set([...(await openCheckpoint(folder)).tensors.values()].map(({ dtype }) => dtype)),
@@ -45,9 +48,20 @@ export async function modelInfo(folder: string = defaultBase): Promise<Result> {
       addBos: tokenizer.addBos,
     };
     return { text, json };
-  } finally {
-    await base.close();
-  }
+  });
+}
+
+export async function pull(io: Io, id: string, { revision }: Pick<PullOptions, "revision">): Promise<Result> {
+  const onEvent = downloadView(io.progress);
+  const pulled = await pullModel(id, { revision, signal: io.signal(), onEvent });
+  const { repo, commit, folder, files } = pulled;
+  const text = properties([
+    ["model", repo],
+    ["commit", commit],
+    ["folder", folder],
+    ["files", `${files.length} (${bytes(pulled.bytes)}), verified`],
+  ]);
+  return { text, json: pulled };
 }
 
 function size(shape: readonly number[]): number {

@@ -43,7 +43,7 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
   const signal = io.signal();
   if (out !== undefined) tableFormat(out);
   const { tag, tags } = await openTagsFor(choice.tag!, choice.tags);
-  return withBase(choice.base ?? defaultBase, choice, async (base) => {
+  return withBase(choice.base ?? defaultBase, choice, io, async (base) => {
     if (field)
       return one(tag, (await predict(base, tags, tag.name, [field], { signal }))[0] as Prediction, io);
     return many(io, choice, tag, (rows, firstRow) =>

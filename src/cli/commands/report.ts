@@ -1,6 +1,7 @@
 /** `tagllm report`: what runs found, as one file to read, print or send. */
 import { dirname, join, resolve } from "node:path";
 import { TagllmError } from "../../errors.ts";
+import { namedBase } from "../../hub/model.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { replaceFile } from "../../replace-file.ts";
 import { describeRun, type RunDocument, resolvedStudy } from "../../report/document.ts";
@@ -31,7 +32,7 @@ export async function report(io: Io, runs: readonly string[], choice: ReportChoi
   const documents: RunDocument[] = [];
   for (const run of runs) {
     io.progress.update(`reading ${run} ...`);
-    documents.push(await describe(run, choice));
+    documents.push(await describe(run, choice, io));
   }
   const text = writers[format](documents);
   const out = choice.out ?? (format === "html" ? join(runs[0] as string, reportName) : undefined);
@@ -41,11 +42,11 @@ export async function report(io: Io, runs: readonly string[], choice: ReportChoi
 }
 
 /** With the base of the run where it can be loaded; asked for by name it must be. */
-async function describe(run: string, choice: ReportChoice): Promise<RunDocument> {
+async function describe(run: string, choice: ReportChoice, io: Io): Promise<RunDocument> {
   const { report: found, folder } = await readRun(run);
   const base = choice.base ?? (await baseOf(folder, found.study.file));
   try {
-    return await withBase(base, choice, (loaded) => describeRun(run, loaded));
+    return await withBase(base, choice, io, (loaded) => describeRun(run, loaded));
   } catch (error) {
     if (choice.base !== undefined || !aboutBase(error)) throw error;
     return describeRun(run, `The base ${base} could not be loaded: ${error.problem} Give it with --base.`);
@@ -53,9 +54,9 @@ async function describe(run: string, choice: ReportChoice): Promise<RunDocument>
 }
 
 const aboutBase = (error: unknown): error is TagllmError =>
-  error instanceof TagllmError && /^(model|weights|tokenizer|engine)\//.test(error.code);
+  error instanceof TagllmError && /^(hub|model|weights|tokenizer|engine)\//.test(error.code);
 
 async function baseOf(folder: string, study: string): Promise<string> {
   const { base } = await resolvedStudy(folder);
-  return base === undefined ? defaultBase : resolve(dirname(study), base);
+  return base === undefined ? defaultBase : namedBase(base, dirname(study));
 }

@@ -2,8 +2,9 @@
 import { common, type Define, seconds } from "./define.ts";
 
 export function baseCommands({ program, add, group }: Define): void {
-  const model = group("model", "See what a base is.", [
+  const model = group("model", "See what a base is, and get one from the hub.", [
     ["tagllm model info", "the base that ships with tagllm"],
+    ["tagllm model pull HuggingFaceTB/SmolLM2-135M", "into the cache that Python uses too"],
   ]);
 
   common(
@@ -11,9 +12,27 @@ export function baseCommands({ program, add, group }: Define): void {
       model,
       "info",
       "Architecture, sizes, tokenizer and fingerprint of a checkpoint.",
-      [["tagllm model info", "the base that ships with tagllm"]],
-      async (_io, [folder], _options) => (await import("../commands/model.ts")).modelInfo(folder),
-    ).argument("[folder]", "checkpoint in Hugging Face layout (default: polyglot-5m)"),
+      [
+        ["tagllm model info", "the base that ships with tagllm"],
+        ["tagllm model info HuggingFaceTB/SmolLM2-135M", "one of the hub, downloaded unless it is there"],
+      ],
+      async (io, [base]) => (await import("../commands/model.ts")).modelInfo(io, base),
+    ).argument("[base]", "checkpoint folder or hub id (default: polyglot-5m)"),
+  );
+
+  common(
+    add(
+      model,
+      "pull",
+      "Download what a base needs from the Hugging Face hub, or verify what is there.",
+      [
+        ["tagllm model pull HuggingFaceTB/SmolLM2-135M", "then give this id wherever a base is asked for"],
+        ["tagllm model pull openai-community/gpt2 --revision main", "a branch, tag or commit"],
+      ],
+      async (io, [id], options) => (await import("../commands/model.ts")).pull(io, id!, options),
+    )
+      .argument("<id>", "ORG/NAME, or ORG/NAME@REVISION")
+      .option("--revision <name>", "branch, tag or commit (default: main)"),
   );
 
   common(

@@ -22,7 +22,7 @@ export function tableCommands({ program, add }: Define): void {
       .option("--tags <folder>", "domain tags that need not be learned again")
       .option("--seeds <number>", "trainings with different seeds (default: 3)", wholeNumber)
       .option("--minutes <number>", "time for all of it, roughly (default: 5)", seconds)
-      .option("--base <folder>", "checkpoint to learn on (default: polyglot-5m)"),
+      .option("--base <base>", "checkpoint folder or hub id to learn on (default: polyglot-5m)"),
   );
 
   add(

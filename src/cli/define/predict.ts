@@ -26,7 +26,7 @@ export function useCommands({ program, add }: Define): void {
         "write the table with predictions to .csv, .tsv, .jsonl or .parquet instead of stdout",
       )
       .option("--strict", "stop at the first row that cannot be predicted instead of marking it")
-      .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),
+      .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
   );
 
   engineOptions(
@@ -49,6 +49,6 @@ export function useCommands({ program, add }: Define): void {
         "--target <column...>",
         "columns with the truth, one per output (default: as the tag calls them)",
       )
-      .option("--base <folder>", "checkpoint the tag was trained on (default: polyglot-5m)"),
+      .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
   );
 }

@@ -20,7 +20,7 @@ export function runCommands({ program, add, group }: Define): void {
       .addOption(
         new Option("--format <name>", "what to write").choices(["html", "md", "json"]).default("html"),
       )
-      .option("--base <folder>", "base for the geometry of the tags (default: the study's)"),
+      .option("--base <base>", "base for the geometry of the tags (default: the study's)"),
   );
 
   const runs = group("runs", "See, compare and remove runs.", [

@@ -81,7 +81,7 @@ export function tagCommands({ add, group }: Define): void {
       async (io, [path], options) => (await import("../commands/verify-tags.ts")).verify(io, path!, options),
     )
       .argument("<file or folder>", "tag file, or folder of them")
-      .option("--base <folder>", "checkpoint the tags were trained on (default: polyglot-5m)"),
+      .option("--base <base>", "checkpoint folder or hub id the tags were trained on (default: polyglot-5m)"),
   );
 
   common(
@@ -106,7 +106,10 @@ export function tagCommands({ add, group }: Define): void {
       .requiredOption("--name <name>", "what the tag is to be called")
       .addOption(kindOption())
       .option("--into <folder>", "the library it goes into (default: this folder)")
-      .option("--base <folder>", "checkpoint the vectors were trained on (default: polyglot-5m)")
+      .option(
+        "--base <base>",
+        "checkpoint folder or hub id the vectors were trained on (default: polyglot-5m)",
+      )
       .option("--template <prompt>", "function tags: the prompt, in which the tag stands at the end")
       .addOption(new Option("--answer <kind>", "function tags: what it answers with").choices(["text"]))
       .option(

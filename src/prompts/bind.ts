@@ -28,7 +28,11 @@ export interface BoundField {
   domain: TagSpec | null;
 }
 
-export type BoundPart = { kind: "text"; text: string } | { kind: "tag"; tag: TagSpec } | BoundField;
+export type BoundPart =
+  | { kind: "text"; text: string }
+  | { kind: "chat"; text: string }
+  | { kind: "tag"; tag: TagSpec }
+  | BoundField;
 
 export interface BoundTemplate {
   source: string;
@@ -38,6 +42,8 @@ export interface BoundTemplate {
   target: { name: string; blanks: string; splitCharacters: boolean } | null;
   /** The literal after the target (or after the function tag), often "." or "". */
   closing: string;
+  /** What the base's chat template writes after that; "" outside of chats. */
+  endOfTurn: string;
 }
 
 export interface Binding {
@@ -49,7 +55,7 @@ export interface Binding {
   target?: string;
 }
 
-type NamedPiece = Exclude<TemplatePiece, { kind: "text" }>;
+type NamedPiece = Exclude<TemplatePiece, { kind: "text" | "chat" }>;
 
 /**
  * Resolve a template. Throws prompts/unknown-tag, unknown-field, two-function-tags, function-tag or target,
@@ -108,7 +114,14 @@ function checkTargetPlace(
   const functionTag = functionAt === -1 ? null : (pieces[functionAt] as NamedPiece);
   let targetPlaced = false;
   for (const [index, piece] of pieces.entries()) {
-    if (piece.kind === "text") continue;
+    if (piece.kind === "chat") continue;
+    if (piece.kind === "text") {
+      if (functionTag === null || !pieces.slice(functionAt + 1, index).some(({ kind }) => kind === "chat"))
+        continue;
+      const problem = `A message stands after that of the function tag <${functionTag.name}>`;
+      const cure = "The message with the function tag is the last: end the chat with it.";
+      throw templateError("prompts/function-tag", source, functionTag.position, problem, cure);
+    }
     const isTarget = piece.kind === "field" && piece.name === target;
     const follows =
       functionTag !== null && index > functionAt && pieces.slice(functionAt + 1, index).every(isBlankText);
@@ -133,8 +146,13 @@ function bindQuestion(pieces: readonly TemplatePiece[], tags: ReadonlyMap<string
   const parts: BoundPart[] = [];
   let blanks = "";
   for (const [index, piece] of pieces.entries()) {
+    if (piece.kind === "chat") {
+      parts.push(piece);
+      continue;
+    }
     if (piece.kind === "text") {
-      const splitAt = pieces[index + 1] ? trailingBlanks(piece.text) : piece.text.length;
+      const next = pieces[index + 1];
+      const splitAt = next && next.kind !== "chat" ? trailingBlanks(piece.text) : piece.text.length;
       blanks = piece.text.slice(splitAt);
       if (splitAt > 0) parts.push({ kind: "text", text: piece.text.slice(0, splitAt) });
       continue;
@@ -155,17 +173,18 @@ function bindQuestion(pieces: readonly TemplatePiece[], tags: ReadonlyMap<string
 function bindAnswer(
   pieces: readonly TemplatePiece[],
   question: readonly BoundPart[],
-): Pick<BoundTemplate, "target" | "closing"> {
+): Pick<BoundTemplate, "target" | "closing" | "endOfTurn"> {
   const targetAt = pieces.findIndex((piece) => piece.kind === "field");
-  const texts = (part: readonly TemplatePiece[]) =>
-    part.map((piece) => (piece.kind === "text" ? piece.text : "")).join("");
-  if (targetAt === -1) return { target: null, closing: texts(pieces) };
+  const texts = (part: readonly TemplatePiece[], wanted: "text" | "chat" = "text") =>
+    part.map((piece) => (piece.kind === wanted ? piece.text : "")).join("");
+  const endOfTurn = texts(pieces, "chat");
+  if (targetAt === -1) return { target: null, closing: texts(pieces), endOfTurn };
 
   const announced = question.at(-2);
   const splitCharacters = announced?.kind === "tag" && announced.tag.splitCharacters;
   const name = (pieces[targetAt] as NamedPiece).name;
   const target = { name, blanks: texts(pieces.slice(0, targetAt)), splitCharacters };
-  return { target, closing: texts(pieces.slice(targetAt + 1)) };
+  return { target, closing: texts(pieces.slice(targetAt + 1)), endOfTurn };
 }
 
 function isBlankText(piece: TemplatePiece): boolean {

@@ -26,7 +26,8 @@ export interface Span {
 
 /** Positions [start, end) and what stands there; `name` is the tag's or field's. */
 export interface Piece {
-  kind: "bos" | "text" | "field" | "tag" | "target" | "eos";
+  /** `chat`: what the base's chat template writes around messages. */
+  kind: "bos" | "text" | "chat" | "field" | "tag" | "target" | "eos";
   name?: string;
   start: number;
   end: number;
@@ -55,7 +56,10 @@ export interface PromptOptions {
   bos: boolean;
   /** False leaves out everything after the function tag: for heads, and for asking. */
   withTarget: boolean;
-  /** EOS as the last token of the target; without effect when `withTarget` is false. */
+  /**
+   * EOS as the last token of the target, unless a chat template ends its message with a control token of its own;
+   * without effect when `withTarget` is false.
+   */
   eosAfterTarget: boolean;
 }
 
@@ -107,6 +111,11 @@ function questionSegments(
   const segments: Segment[] = options.bos ? [controlSegment("bos", tokenizer)] : [];
   let atStart = true;
   for (const part of bound.question) {
+    if (part.kind === "chat") {
+      segments.push(chatSegment(part.text, tokenizer, atStart));
+      atStart = false;
+      continue;
+    }
     if (part.kind === "tag") {
       const { name, length } = part.tag;
       segments.push(fixed("tag", `<${name}>`, new Int32Array(length).fill(tagSlot), name));
@@ -158,8 +167,31 @@ function answerSegments(
   if (bound.closing !== "") {
     segments.push(fixed("text", bound.closing, tokenizer.encode(bound.closing, { atStart: false })));
   }
-  if (options.eosAfterTarget) segments.push(controlSegment("eos", tokenizer));
+  const end = endOfTurn(bound, tokenizer);
+  if (end) segments.push(end);
+  if (options.eosAfterTarget && !(end && tokenizer.isControl(end.ids.at(-1) as number)))
+    segments.push(controlSegment("eos", tokenizer));
   return segments;
+}
+
+/** What a chat template writes before the first message, without a BOS of its own: `bos` says whether there is one. */
+function chatSegment(text: string, tokenizer: TextTokenizer, atStart: boolean): Segment {
+  const ids = tokenizer.encodeMarkup(text, { atStart });
+  if (!atStart || !beginsWithBos(text, tokenizer)) return fixed("chat", text, ids);
+  return fixed("chat", text.slice(tokenizer.tokenText(ids[0] as number).length), ids.subarray(1));
+}
+
+/** Whether a chat template writes the BOS token at the very beginning. */
+export function beginsWithBos(text: string, tokenizer: TextTokenizer): boolean {
+  return tokenizer.bosId !== null && text.startsWith(tokenizer.tokenText(tokenizer.bosId));
+}
+
+/** What ends the message of the answer, as far as its first control token: there the base stops writing. */
+function endOfTurn(bound: BoundTemplate, tokenizer: TextTokenizer): Segment | null {
+  const ids = tokenizer.encodeMarkup(bound.endOfTurn, { atStart: false });
+  const control = ids.findIndex((id) => tokenizer.isControl(id));
+  const kept = control === -1 ? ids : ids.subarray(0, control + 1);
+  return kept.length === 0 ? null : fixed("chat", tokenizer.decode(kept), kept);
 }
 
 /** A field's blanks and value, and their tokens. */
@@ -233,7 +265,7 @@ function trimFields(segments: Segment[], { maxTokens, tokenizer }: PromptOptions
 function tooLong(segments: readonly Segment[], least: number, maxTokens: number): TagllmError {
   const count = (...kinds: Piece["kind"][]) =>
     totalLength(segments.filter((segment) => kinds.includes(segment.kind)));
-  const sizes = `${count("bos", "text", "eos")} of text and control, ${count("tag")} of tags, ${count("target")} of target, ${count("field")} of data`;
+  const sizes = `${count("bos", "text", "chat", "eos")} of text and control, ${count("tag")} of tags, ${count("target")} of target, ${count("field")} of data`;
   const problem = `A prompt needs at least ${least} tokens and the limit is ${maxTokens} (${sizes}).`;
   return new TagllmError(
     "prompts/too-long",

@@ -5,9 +5,14 @@
  */
 import { type ErrorCode, TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
+import type { Message } from "../tokenizer/chat-template.ts";
+
+export type { Message } from "../tokenizer/chat-template.ts";
 
 export type TemplatePiece =
   | { kind: "text"; text: string }
+  /** What the base's chat template writes around messages; control tokens in it are control tokens. */
+  | { kind: "chat"; text: string }
   /** `position` is the offset in the source of the `<` or `{`. */
   | { kind: "tag" | "field"; name: string; position: number };
 
@@ -15,6 +20,21 @@ export interface Template {
   source: string;
   pieces: TemplatePiece[];
 }
+
+/** A prompt as users write it: one text, or messages of a chat, each with the same grammar in its content. */
+export type TemplateSource = string | readonly Message[];
+
+/** The text that it is told by: of a chat a line for each message. */
+export const templateText = (source: TemplateSource): string =>
+  typeof source === "string" ? source : source.map(messageText).join("\n");
+
+export const messageText = ({ role, content }: Message): string => `${role}: ${content}`;
+
+/** Tags and fields of all messages, without what stands around them. Throws what `parseTemplate` does. */
+export const writtenPieces = (source: TemplateSource): TemplatePiece[] =>
+  typeof source === "string"
+    ? parseTemplate(source).pieces
+    : source.flatMap(({ content }) => parseTemplate(content).pieces);
 
 /** What a tag may be called: also its file name, so nothing that a file system could misread. */
 export const tagNamePattern = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;

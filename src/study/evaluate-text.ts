@@ -8,6 +8,7 @@ import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { requireTag } from "../tags/library.ts";
 import { tagSpec } from "../tags/tag.ts";
+import { templateOf } from "../tags/template.ts";
 import { targetLabels } from "../train/labels.ts";
 import { tokenLosses } from "../train/tasks.ts";
 import { plainReadings, scorePlain, scorePrompts, textsOf } from "./domain-stage.ts";
@@ -25,7 +26,7 @@ import {
 export async function evaluateText(context: Context): Promise<Scored> {
   const { tag, tags, columns, options } = context;
   const output = tag.outputs[0] as string;
-  const template = parseTemplate(tag.template as string);
+  const template = templateOf(tag, context.base.tokenizer);
   const bound = bindTemplate(template, {
     tags: new Map([...tags].map(([name, t]) => [name, tagSpec(t)])),
     fields: [...Object.keys(context.rows[0]?.fields ?? {}), output],

@@ -7,6 +7,7 @@ import { NearBits } from "../data/near-bits.ts";
 import { type Budget, NearTexts } from "../data/near-text.ts";
 import { parseNumber } from "../data/numbers.ts";
 import { loadMolecules, type Molecules } from "../molecules.ts";
+import { templateText } from "../prompts/template.ts";
 import type { TaskRow } from "./clean.ts";
 import { speaksOfMolecules } from "./molecules.ts";
 import type { Side } from "./sources.ts";
@@ -89,7 +90,11 @@ export async function leakageOf(task: PreparedTask): Promise<Leakage[]> {
 /** null where the field does not hold molecules, or so many that they are compared as text. */
 async function moleculesOf({ spec, tags, rows }: PreparedTask, field: string): Promise<Molecules | null> {
   const listed = spec.molecules?.includes(field) ?? false;
-  if (!listed && !speaksOfMolecules(field) && !tags.some((t) => isTagOf(spec.template, t, field)))
+  if (
+    !listed &&
+    !speaksOfMolecules(field) &&
+    !tags.some((t) => isTagOf(templateText(spec.template), t, field))
+  )
     return null;
   const molecules = await loadMolecules();
   const all = [...rows.train, ...rows.validation, ...rows.test];

@@ -4,6 +4,7 @@ import type { HeadValues } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
+import type { TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag } from "../tags/file.ts";
@@ -28,7 +29,9 @@ export interface LiveTag {
   classes: string[] | null;
   conformal: (number | null)[] | null;
   outliers: OutlierDetector | null;
-  template: string | null;
+  template: TemplateSource | null;
+  /** With a template of messages: sha256 of the chat template. */
+  chat: string | null;
   /** Of the prompts it was trained with. */
   isolate: boolean;
   bos: boolean;
@@ -63,7 +66,16 @@ export async function startTags(
 ): Promise<Map<string, LiveTag>> {
   const live = new Map<string, LiveTag>();
   for (const [index, [name, spec]] of Object.entries(study.tags).entries()) {
-    const blank = { name, spec, head: null, scaling: null, template: null, isolate: false, bos: false };
+    const blank = {
+      name,
+      spec,
+      head: null,
+      scaling: null,
+      template: null,
+      chat: null,
+      isolate: false,
+      bos: false,
+    };
     const answers = { classes: null, conformal: null, outliers: null };
     const unused = { outputs: [], usesTags: [], provenance: {} };
     if (spec.from)
@@ -117,6 +129,7 @@ function valuesOf(tag: Tag) {
     head: head && { ...head, bias: head.bias ?? new Float32Array(head.outputs) },
     scaling,
     template,
+    chat: tag.chat ?? null,
     isolate,
     bos,
     outputs,
@@ -149,6 +162,7 @@ export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
     ...(live.conformal && { conformal: [...live.conformal] }),
     ...(live.outliers && { outliers: live.outliers }),
     template,
+    ...(live.chat !== null && { chat: live.chat }),
     outputs,
     usesTags: live.usesTags.map((used) => ({
       name: used,

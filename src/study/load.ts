@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { TagllmError } from "../errors.ts";
-import { parseTemplate } from "../prompts/template.ts";
+import { templateText, writtenPieces } from "../prompts/template.ts";
 import { closest, didYouMean, quote } from "../suggest.ts";
 import { type Study, type StudyStage, type StudyTask, studySchema } from "./schema.ts";
 
@@ -94,6 +94,13 @@ function keysOf(schema: unknown): string[] {
 }
 
 function describeIssue(issue: z.core.$ZodIssue, place: (keys: readonly PropertyKey[]) => string): string {
+  if (issue.code === "invalid_union") {
+    // Of the ways in which it could have been meant, the one that went well the longest; misspelt keys first.
+    const depth = ({ code, path }: z.core.$ZodIssue) => path.length + (code === "unrecognized_keys" ? 2 : 0);
+    const [meant] = issue.errors.flat().toSorted((a, b) => depth(b) - depth(a));
+    if (meant && meant.path.length > 0)
+      return describeIssue({ ...meant, path: [...issue.path, ...meant.path] }, place);
+  }
   const where = issue.path.length ? issue.path.map(String).join(".") : "the study";
   if (issue.code === "unrecognized_keys") {
     const keys = issue.keys.map((key) => {
@@ -162,7 +169,7 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
     );
   }
   if (!used.some((tag) => stage.train.includes(tag))) {
-    const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(task.template)} uses none of them.`;
+    const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(templateText(task.template))} uses none of them.`;
     throw new TagllmError("study/invalid", problem, "Use the tag in the template, or train another one.");
   }
 }
@@ -190,7 +197,7 @@ function requireUse(stage: StudyStage, at: string): void {
 }
 
 const tagsOf = (task: StudyTask): string[] =>
-  parseTemplate(task.template).pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : []));
+  writtenPieces(task.template).flatMap((p) => (p.kind === "tag" ? [p.name] : []));
 
 function requireName(name: string, known: readonly string[], what: string, kind: string): void {
   if (known.includes(name)) return;
@@ -239,7 +246,7 @@ function requireTrainedBefore(study: Study, stages: readonly StudyStage[], path:
   for (const stage of stages) {
     for (const name of stage.train) ready.add(name);
     for (const task of stage.tasks) {
-      for (const piece of parseTemplate(task.template).pieces) {
+      for (const piece of writtenPieces(task.template)) {
         if (piece.kind !== "tag" || ready.has(piece.name)) continue;
         throw new TagllmError(
           "study/order",

@@ -6,12 +6,14 @@ import { classScore } from "../evaluate/conformal.ts";
 import { outlierDistances } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
+import { readTemplate } from "../prompts/chat.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
-import { parseTemplate, type Template } from "../prompts/template.ts";
+import type { Template, TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { requireTag, requireUsedTags } from "../tags/library.ts";
 import { type Tag, tagSpec } from "../tags/tag.ts";
+import { templateOf } from "../tags/template.ts";
 import { applyHead, readout } from "../train/tasks.ts";
 import { probabilitiesOf } from "./answers.ts";
 
@@ -49,7 +51,7 @@ export interface PredictOptions {
    * and any domain tags, also those that it was never trained beside. No test has measured the tag in this prompt,
    * so answers have no intervals and no class sets, which hold for the tag's own prompt only.
    */
-  readonly compose?: string;
+  readonly compose?: TemplateSource;
 }
 
 /**
@@ -71,7 +73,8 @@ export async function predict(
 ): Promise<Prediction[]> {
   const tag = requireTag(tags, functionTag);
   const { compose } = options;
-  const template = parseTemplate(compose ?? requireTemplate(tag));
+  const { tokenizer } = base;
+  const template = compose === undefined ? templateOf(tag, tokenizer) : readTemplate(compose, tokenizer);
   if (compose === undefined) requireUsedTags(tag, tags);
   else requireQuestion(template, tag);
   for (const piece of template.pieces)
@@ -123,15 +126,6 @@ function requireQuestion({ source, pieces }: Template, { name, kind }: Tag): voi
       ? `The prompt ${quote(source)} does not ask <${name}>.`
       : `${quote(name)} is a domain tag: it computes nothing by itself.`,
     "End the prompt with the function tag that is to answer.",
-  );
-}
-
-function requireTemplate(tag: Tag): string {
-  if (tag.kind === "function" && tag.template !== null) return tag.template;
-  throw new TagllmError(
-    "predict/not-a-function",
-    `${quote(tag.name)} is a ${tag.kind} tag${tag.kind === "function" ? " without a template" : ""}: it computes nothing by itself.`,
-    "Predict with a function tag that a study has trained.",
   );
 }
 

@@ -156,11 +156,18 @@ const rowHandling = z
 
 export type RowHandling = z.infer<typeof rowHandling>;
 
+const message = z.strictObject({
+  role: z.string().min(1).describe("As the base's chat template knows it: system, user, assistant"),
+  content: z.string().describe("Text with tags and fields, as a template of one text has it"),
+});
+
 const task = z.strictObject({
   data: z.string().describe("Name of a source under `data`"),
   template: z
-    .string()
-    .describe("The prompt: <Tag>, {field}, literal text; \\< \\> \\{ \\} for the characters"),
+    .union([z.string(), z.array(message).min(1)], "a text, or a list of messages, each with role and content")
+    .describe(
+      "The prompt: <Tag>, {field}, literal text; \\< \\> \\{ \\} for the characters. Or messages of a chat, around which the base's chat template writes",
+    ),
   target: z
     .union([z.string(), z.array(z.string()).min(1)])
     .optional()

@@ -3,6 +3,7 @@ import type { HeadValues, Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import { bitsPerCharacter, type TextScores, type TokenLosses, textMetrics } from "../evaluate/text.ts";
 import { bindTemplate } from "../prompts/bind.ts";
+import { readTemplate } from "../prompts/chat.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
@@ -165,7 +166,7 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
 }
 
 async function runTextStage(run: StageRun): Promise<StageOutcome> {
-  const { stage, runner, live, onEvent } = run;
+  const { stage, runner, onEvent } = run;
   const options = trainOptions(run);
   const trained = new Set(stage.stage.train);
   const examples = (task: PreparedTask, rows: readonly TaskRow[]): TextExample[] =>
@@ -196,7 +197,7 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
   );
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
-    describeFunction(live, task);
+    describeFunction(run, task);
     const tagged = await score(task);
     const methods = {
       "function tag": { ...textMetrics(tagged) },
@@ -256,7 +257,7 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
 
   functionTag.head = head;
   Object.assign(functionTag, describeAnswers(data, fitted));
-  for (const task of stage.tasks) describeFunction(live, task);
+  for (const task of stage.tasks) describeFunction(run, task);
   const scores = stage.tasks.flatMap((task, i) =>
     task.targets.map((target, k) => ({
       task,
@@ -316,9 +317,11 @@ async function firstHead({ stage, embeddings, runner }: StageRun, data: HeadData
 }
 
 /** What the function tag's file must say of how it was trained. */
-function describeFunction(live: LiveTags, task: PreparedTask): void {
+function describeFunction({ live, prepared }: StageRun, task: PreparedTask): void {
   const tag = live.get(task.functionTag as string) as LiveTag;
-  tag.template = task.spec.template;
+  const { template } = task.spec;
+  tag.template = template;
+  tag.chat = typeof template === "string" ? null : (prepared.base.tokenizer.chat?.sha256 ?? null);
   tag.isolate = task.isolate;
   tag.bos = task.compiler.bos;
   tag.outputs = [...task.targets];
@@ -334,7 +337,7 @@ function enrichment(run: StageRun, task: PreparedTask): Pick<Task, "domainTexts"
   const enriched = task.tags.filter(
     (t) => stage.stage.train.includes(t) && loaded.study.tags[t]?.kind === "domain",
   );
-  const pieces = parseTemplate(task.spec.template).pieces.filter(
+  const pieces = readTemplate(task.spec.template, base.tokenizer).pieces.filter(
     (p) => p.kind !== "text" || p.text.trim() !== "",
   );
   const texts = enriched.flatMap((tag) =>

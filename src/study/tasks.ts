@@ -8,8 +8,8 @@ import type { Dropped } from "../data/step.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate, type TagSpec } from "../prompts/bind.ts";
+import { chatBos, readTemplate } from "../prompts/chat.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
-import { parseTemplate } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
 import { cleanRows, type Finding, type TaskRow } from "./clean.ts";
@@ -55,14 +55,14 @@ export function prepareTask(
   source: Source,
   base: Base,
 ): PreparedTask {
-  const template = parseTemplate(spec.template);
+  const template = readTemplate(spec.template, base.tokenizer);
   const tags = [...new Set(template.pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : [])))];
   const functionTag = tags.find((t) => study.tags[t]?.kind === "function") ?? null;
   const answer = functionTag ? study.tags[functionTag] : null;
   const kind: TaskKind = answer?.kind === "function" ? answer.answer : "domain";
   const targets = spec.target === undefined ? [] : [spec.target].flat();
   const isolate = spec.isolate ?? hasHead(kind);
-  const bos = spec.bos ?? (kind !== "domain" && base.tokenizer.addBos);
+  const bos = spec.bos ?? chatBos(template, base.tokenizer) ?? (kind !== "domain" && base.tokenizer.addBos);
   const specs = tagSpecs(study, tags);
   const target = kind === "text" ? targets[0] : undefined;
   const bind = (lengths: Record<string, number>) =>

@@ -10,12 +10,13 @@ import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
-import { parseTemplate } from "../prompts/template.ts";
+import { parseTemplate, templateText, writtenPieces } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFile } from "../tags/file.ts";
 import { type ListedTag, listTags, requireUsedTags, tagsAskedFor } from "../tags/library.ts";
 import { type Tag, tagSpec } from "../tags/tag.ts";
+import { templateOf } from "../tags/template.ts";
 import { applyHead, readout } from "../train/tasks.ts";
 
 export interface TagCheck {
@@ -138,8 +139,8 @@ function answersOf({
   if (kind === "domain") return "a domain tag answers nothing";
   if (template === null) throw new Finding("it has no template, so nothing can be asked of it");
   if (outputs.length === 0) throw new Finding("it does not say what it answers");
-  const named = parseTemplate(template).pieces.some((piece) => piece.kind === "tag" && piece.name === name);
-  if (!named) throw new Finding(`its template ${quote(template)} does not hold <${name}>`);
+  const named = writtenPieces(template).some((piece) => piece.kind === "tag" && piece.name === name);
+  if (!named) throw new Finding(`its template ${quote(templateText(template))} does not hold <${name}>`);
   if (!head) return `${outputs.join(", ")} in text`;
   if (head.weight.every((weight) => weight === 0))
     throw new Finding("its head is zero: it answers the same to all");
@@ -161,9 +162,8 @@ async function differenceOf(
 ): Promise<string> {
   if (tag.length === 0) return "it has no vectors: its head answers from the base's own state";
   const asking = tag.kind === "function";
-  const template = asking ? (tag.template as string) : `<${tag.name}> {text}`;
+  const parsed = asking ? templateOf(tag, base.tokenizer) : parseTemplate(`<${tag.name}> {text}`);
   const bound = (length: number): BoundTemplate => {
-    const parsed = parseTemplate(template);
     const specs = [...tags.values()].map((t) => tagSpec(t));
     const fields = parsed.pieces.flatMap((piece) => (piece.kind === "field" ? [piece.name] : []));
     return bindTemplate(parsed, {
@@ -175,7 +175,7 @@ async function differenceOf(
   const queryOf = (length: number): Query => {
     const form = bound(length);
     if (asking && form.functionTag?.name !== tag.name)
-      throw new Finding(`its template ${quote(template)} does not end in <${tag.name}>`);
+      throw new Finding(`its template ${quote(parsed.source)} does not end in <${tag.name}>`);
     const names = form.question.flatMap((part) => (part.kind === "field" ? [part.name] : []));
     const prompt = compilePrompt(form, Object.fromEntries(names.map((name) => [name, FILLING])), {
       tokenizer: base.tokenizer,

@@ -3,7 +3,7 @@
  * can be saved that could not be loaded. The grammar of the file's metadata is in metadata.ts.
  */
 import { type ErrorCode, TagllmError } from "../errors.ts";
-import { tagNamePattern, tagNameRule } from "../prompts/template.ts";
+import { tagNamePattern, tagNameRule, templateText } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import type { Tag } from "./tag.ts";
 
@@ -22,6 +22,9 @@ export function checkTag(tag: Tag, file: string): void {
     const problem = `${file}: the scaling has mean ${mean} and scale ${scale}.`;
     throw new TagllmError("tag/metadata", problem, "Both must be finite and the scale above 0.");
   }
+  if ((tag.chat !== undefined) === Array.isArray(tag.template)) return;
+  const problem = `${file}: ${quote(tag.name)} has ${tag.chat === undefined ? "messages without" : "no messages for"} a chat template.`;
+  throw new TagllmError("tag/metadata", problem, cureOfDamage);
 }
 
 export function checkTagName(name: string, file: string): void {
@@ -48,7 +51,7 @@ function checkKind(tag: Tag, file: string): void {
     if (tag.classes) throw wrong("classes");
     if (tag.conformal) throw wrong("conformal thresholds");
     if (tag.outliers) throw wrong("a detector of outliers");
-    if (tag.template !== null) throw wrong(`the template ${quote(tag.template)}`);
+    if (tag.template !== null) throw wrong(`the template ${quote(templateText(tag.template))}`);
     if (tag.outputs.length > 0) throw wrong(`the outputs ${tag.outputs.map(quote).join(", ")}`);
     if (tag.usesTags.length > 0) throw wrong("companion tags");
   }

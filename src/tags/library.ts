@@ -5,7 +5,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
-import { parseTemplate } from "../prompts/template.ts";
+import { writtenPieces } from "../prompts/template.ts";
 import { didYouMean, quote } from "../suggest.ts";
 import { loadTag, tagFileEnding } from "./file.ts";
 import { type Tag, tagDigest } from "./tag.ts";
@@ -99,7 +99,7 @@ export function requireUsedTags(tag: Tag, tags: ReadonlyMap<string, Tag>): void 
 
 /** The tags without which a tag cannot be asked: those its template names and those it was trained beside. */
 export function tagsAskedFor({ name, template, usesTags }: Tag): string[] {
-  const pieces = template === null ? [] : parseTemplate(template).pieces;
+  const pieces = template === null ? [] : writtenPieces(template);
   const named = pieces.flatMap((piece) => (piece.kind === "tag" ? [piece.name] : []));
   return [...new Set([...named, ...usesTags.map((used) => used.name)])].filter((other) => other !== name);
 }

@@ -44,6 +44,8 @@ const metadataSchema = z.strictObject({
   conformal: json(z.array(z.number().min(0).nullable())).optional(),
   outliers: json(z.strictObject({ seed: z.int(), threshold: z.number().min(0) })).optional(),
   template: z.string().optional(),
+  messages: json(z.array(z.strictObject({ role: z.string(), content: z.string() })).min(1)).optional(),
+  chat: sha256.optional(),
   outputs: json(z.array(z.string())),
   uses_tags: json(z.array(z.strictObject({ name: z.string(), sha256 }))),
   base: json(
@@ -89,7 +91,9 @@ export function encodeMetadata(tag: Tag): Record<string, string> {
   if (tag.classes) metadata.classes = JSON.stringify(tag.classes);
   if (tag.conformal) metadata.conformal = JSON.stringify(tag.conformal);
   if (tag.outliers) metadata.outliers = JSON.stringify(detectorEntry(tag.outliers));
-  if (tag.template !== null) metadata.template = tag.template;
+  if (typeof tag.template === "string") metadata.template = tag.template;
+  else if (tag.template !== null) metadata.messages = JSON.stringify(tag.template);
+  if (tag.chat !== undefined) metadata.chat = tag.chat;
   return metadata as Record<string, string>;
 }
 
@@ -116,7 +120,8 @@ export function decodeMetadata(
     ...(entries.classes && { classes: entries.classes }),
     ...(entries.conformal && { conformal: entries.conformal }),
     ...(entries.outliers && { outliers: entries.outliers }),
-    template: entries.template ?? null,
+    template: entries.messages ?? entries.template ?? null,
+    ...(entries.chat !== undefined && { chat: entries.chat }),
     outputs,
     usesTags: entries.uses_tags,
     base,

@@ -86,10 +86,16 @@ function checkFree(named: Tag, folder: string, tags: ReadonlyMap<string, Tag>): 
 function withName(tag: Tag, from: string, to: string): Tag {
   const { template } = tag;
   if (template === null) return tag;
+  const renamed = (text: string) => withOtherName(text, from, to);
+  if (typeof template === "string") return { ...tag, template: renamed(template) };
+  return { ...tag, template: template.map(({ role, content }) => ({ role, content: renamed(content) })) };
+}
+
+function withOtherName(template: string, from: string, to: string): string {
   let text = template;
   for (const piece of parseTemplate(template).pieces.toReversed()) {
     if (piece.kind !== "tag" || piece.name !== from) continue;
     text = `${text.slice(0, piece.position + 1)}${to}${text.slice(piece.position + 1 + from.length)}`;
   }
-  return { ...tag, template: text };
+  return text;
 }

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { TagSpec } from "../prompts/bind.ts";
+import type { TemplateSource } from "../prompts/template.ts";
 
 /** A linear map of the base's last hidden state (after the final norm): outputs = weight . state + bias. */
 export interface Head {
@@ -50,7 +51,9 @@ export interface Tag {
   /** Tells rows that are unlike those it was trained on. */
   outliers?: OutlierDetector;
   /** Function tags only: the prompt it was trained with. */
-  template: string | null;
+  template: TemplateSource | null;
+  /** With a template of messages: sha256 (hex) of the chat template that made prompts of them. */
+  chat?: string;
   /** Function tags only: what it answers, by column name; for a head one per output, in order. */
   outputs: string[];
   /** Function tags only: the domain tags it was trained beside. */

@@ -2,7 +2,7 @@
  * Text to token ids and back, on @huggingface/tokenizers, with what prompts need and the library lacks: text never
  * becomes a control token, no BOS or EOS is added, and a dummy prefix (the "▁" of SentencePiece) appears only at the
  * start of a prompt. Ids are otherwise those of the library without special tokens.
- * Not here: chat templates, truncation, padding, which prompt gets BOS (prompts/).
+ * Not here: truncation, padding, which prompt gets BOS (prompts/).
  */
 
 import { createHash } from "node:crypto";
@@ -10,9 +10,11 @@ import { TagllmError } from "../errors.ts";
 import { isObject, type JsonObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
 import { byteLevelText } from "./byte-level.ts";
+import { type ChatTemplate, readChatTemplate } from "./chat-template.ts";
 import { type ControlTokens, findControlTokens } from "./control-tokens.ts";
 import { invalid, readTokenizerFiles, type TokenizerFiles } from "./files.ts";
 import { AddedToken, type LibraryModel, type LibraryTokenizer, Tokenizer } from "./library.ts";
+import { Markup } from "./markup.ts";
 import { makeModel } from "./models.ts";
 import { rewriteStep } from "./steps.ts";
 
@@ -37,6 +39,14 @@ export interface TextTokenizer {
    * `skipSpecial` leaves control tokens out. Throws tokenizer/id.
    */
   decode(ids: Iterable<number>, options?: { skipSpecial?: boolean }): string;
+  /**
+   * Ids of what a chat template wrote: control tokens inside it are control tokens, and the rest is as `encode` has
+   * it. Throws tokenizer/unknown-text.
+   */
+  encodeMarkup(text: string, options: { atStart: boolean }): Int32Array;
+  isControl(id: number): boolean;
+  /** How the base wants messages written; null when it does not say. */
+  readonly chat: ChatTemplate | null;
   /** One token for people to read: its text, `<0xE2>` for bytes that are no whole character. Throws tokenizer/id. */
   tokenText(id: number): string;
   /** SHA-256 (hex) of tokenizer.json with sorted keys and of what tokenizer_config.json says about control tokens. */
@@ -47,7 +57,8 @@ export interface TextTokenizer {
 export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   try {
     const files = await readTokenizerFiles(folder);
-    const tokenizer = new FolderTokenizer(files, findControlTokens(files));
+    const chat = await readChatTemplate(folder, files.config);
+    const tokenizer = new FolderTokenizer(files, findControlTokens(files), chat);
     tokenizer.checkThatItWorks();
     return tokenizer;
   } catch (error) {
@@ -62,6 +73,8 @@ class FolderTokenizer implements TextTokenizer {
   readonly eosId: number | null;
   readonly addBos: boolean;
   readonly fingerprint: string;
+  readonly chat: ChatTemplate | null;
+  readonly #markup: Markup;
   readonly #tokens: ReadonlyMap<number, string>;
   readonly #controlIds: ReadonlySet<number>;
   readonly #isByteLevel: boolean;
@@ -69,7 +82,9 @@ class FolderTokenizer implements TextTokenizer {
   readonly #later: LibraryTokenizer;
   readonly #laterCharacters = new Map<string, Int32Array>();
 
-  constructor(files: TokenizerFiles, control: ControlTokens) {
+  constructor(files: TokenizerFiles, control: ControlTokens, chat: ChatTemplate | null) {
+    this.chat = chat;
+    this.#markup = new Markup(files.added.filter(({ content }) => control.contents.has(content)));
     this.#tokens = new Map([...files.ids].map(([token, id]) => [id, token]));
     this.vocabSize = 1 + [...this.#tokens.keys()].reduce((largest, id) => Math.max(largest, id), -1);
     this.bosId = control.bosId;
@@ -109,6 +124,19 @@ class FolderTokenizer implements TextTokenizer {
         ids.push(id);
     }
     return Int32Array.from(ids);
+  }
+
+  encodeMarkup(text: string, { atStart }: { atStart: boolean }): Int32Array {
+    const ids: number[] = [];
+    for (const part of this.#markup.split(text)) {
+      if (typeof part === "number") ids.push(part);
+      else for (const id of this.encode(part, { atStart: atStart && ids.length === 0 })) ids.push(id);
+    }
+    return Int32Array.from(ids);
+  }
+
+  isControl(id: number): boolean {
+    return this.#controlIds.has(id);
   }
 
   #laterCharacter(character: string): Int32Array {

@@ -49,7 +49,8 @@ test("parsing any string gives pieces or a marked error, and pieces rebuild the 
       try {
         for (const piece of parseTemplate(source).pieces) {
           if (piece.kind === "text") rebuilt += piece.text.replace(/[<>{}\\]/g, "\\$&");
-          else rebuilt += piece.kind === "tag" ? `<${piece.name}>` : `{${piece.name}}`;
+          else if (piece.kind !== "chat")
+            rebuilt += piece.kind === "tag" ? `<${piece.name}>` : `{${piece.name}}`;
         }
       } catch (error) {
         assert.ok(error instanceof TagllmError);

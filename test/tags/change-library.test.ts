@@ -89,7 +89,7 @@ test("a function tag is renamed in its own template; and back again it has its d
   const folder = await library(smiles, qed);
   await renameTag(tagFile(folder, "QED"), "Drug-likeness");
   const tag = await loadTag(tagFile(folder, "Drug-likeness"));
-  assert.match(tag.template!, /\\< é 😀 is <Drug-likeness> \{qed\}/);
+  assert.match(tag.template as string, /\\< é 😀 is <Drug-likeness> \{qed\}/);
   await renameTag(tagFile(folder, "Drug-likeness"), "QED");
   await renameTag(tagFile(folder, "SMILES"), "X");
   await renameTag(tagFile(folder, "X"), "SMILES");

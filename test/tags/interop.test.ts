@@ -26,7 +26,7 @@ test("transformers' side: logits, state and value are ours", async (t) => {
   t.after(() => base.close());
   const tags = await openTags(join(folder, "tags"));
   const logp = requireTag(tags, "LogP");
-  const bound = bindTemplate(parseTemplate(logp.template!), {
+  const bound = bindTemplate(parseTemplate(logp.template as string), {
     tags: new Map([...tags].map(([name, tag]) => [name, tagSpec(tag)])),
     fields: ["smiles"],
   });

@@ -94,3 +94,22 @@ for (const name of vocabularies) {
   await writeFile(new URL(`../tokenizers/${name}.json`, import.meta.url), JSON.stringify(golden));
   assert.equal(Object.keys(golden).length, Object.keys(hardTexts).length);
 }
+
+/** Ids of what chat templates write (chats.py, which runs first), control tokens in it as such. */
+const chats = JSON.parse(await readFile(new URL("../chats.json", import.meta.url), "utf8")) as Record<
+  string,
+  { chats: Record<string, { written: unknown }> }
+>;
+const chatIds: Json = {};
+for (const name of ["llama3", "qwen3", "gemma3"] as const) {
+  chatIds[name] = await withVocabulary(name, async (folder) => {
+    const tokenizer = Tokenizer.fromString(await readFile(join(folder, "tokenizer.json"), "utf8"));
+    const ids: Json = {};
+    for (const [title, { written }] of Object.entries(chats[name]?.chats ?? {})) {
+      if (typeof written !== "string") continue;
+      ids[title] = [...(await tokenizer.encode(written, null, { addSpecialTokens: false })).getIds()];
+    }
+    return ids;
+  });
+}
+await writeFile(new URL("../chat-ids.json", import.meta.url), JSON.stringify(chatIds));

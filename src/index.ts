@@ -33,6 +33,7 @@ export { Base, type BaseOptions } from "./models/base.ts";
 export { defaultBase } from "./models/default-base.ts";
 export { supportedFamilies } from "./models/families.ts";
 export type { BaseFingerprint } from "./models/fingerprint.ts";
+export type { Message, TemplateSource } from "./prompts/template.ts";
 export { writeReport } from "./report/write.ts";
 export type { QualityReport } from "./study/audit.ts";
 export type { Finding } from "./study/clean.ts";

@@ -39,6 +39,7 @@ export interface Wanted {
 
 const mostChanges = 3;
 
+/** @internal */
 export function patienceOf(repo: string, { signal, onEvent, firstPause }: HubOptions): Patience {
   return {
     signal,

@@ -143,7 +143,8 @@ function trainedVectors(
 
 /**
  * The logits of a part of the reads at a time: the loss is a weighted sum, so what a part sends back to its
- * hidden states, weight * (softmax - one at the label) through the vocabulary head, depends on no other part.
+ * hidden states, weight * (softmax - one at the label) through the vocabulary head, depends on no other part. Few
+ * passes over the logits: a vocabulary is wide, and each costs as much as a part of the product.
  */
 function addTextLoss(
   g: Graph,
@@ -168,16 +169,16 @@ function addTextLoss(
   parts(read).forEach((rows, i) => {
     const label = labelParts[i] as Value;
     const logits = architecture.logits(g, rows);
-    const logp = g.one("LogSoftmax", [logits]);
-    nlls.push(g.one("Neg", [g.one("GatherElements", [logp, label], { axis: 1 })]));
+    const p = g.one("Softmax", [logits]);
+    const largest = (x: Value) => g.one("ReduceMax", [x], { axes: [1] });
+    // The most likely token tells what was divided by: at the label itself p may be too small for a number.
+    const logSum = g.one("Sub", [largest(logits), g.one("Log", [largest(p)])]);
+    nlls.push(g.one("Sub", [logSum, g.one("GatherElements", [logits, label], { axis: 1 })]));
     if (!weightParts || !trained) return;
-    const weight = weightParts[i] as Value;
-    const weighted = g.one("Mul", [g.one("Exp", [logp]), weight]);
-    const seed = g.one("ScatterElements", [weighted, label, g.one("Neg", [weight])], {
-      axis: 1,
-      reduction: "add",
-    });
-    sentBack.push(differentiate(g, logits, [rows], seed)[0] as Value);
+    const minus = g.constant(new Float32Array(label.shape[0] as number).fill(-1), label.shape);
+    const seed = g.one("ScatterElements", [p, label, minus], { axis: 1, reduction: "add" });
+    const [unweighted] = differentiate(g, logits, [rows], seed) as [Value];
+    sentBack.push(g.one("Mul", [unweighted, weightParts[i] as Value]));
   });
   const nll = join(nlls);
   g.output("nll", g.one("Reshape", [nll], { shape: [reads] }));

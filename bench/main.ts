@@ -10,12 +10,13 @@ import type { Benchmark } from "./benchmark.ts";
 import { functionEpoch } from "./function-epoch.ts";
 import { machineText } from "./machine.ts";
 import { profile } from "./profile.ts";
+import { scaling } from "./scaling.ts";
 import { screen } from "./screen.ts";
 import { stage1 } from "./stage1.ts";
 import { step } from "./step.ts";
 import { markdownTable, textTable } from "./table.ts";
 
-const benchmarks: readonly Benchmark[] = [step, stage1, functionEpoch, screen, profile];
+const benchmarks: readonly Benchmark[] = [step, stage1, functionEpoch, screen, scaling, profile];
 const REPEATS = 7;
 
 async function main(words: readonly string[]): Promise<number> {

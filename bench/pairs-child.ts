@@ -30,7 +30,7 @@ const vectors = new Map(
 const base = baseOf(architecture, engine);
 const runnerOf = (options: Omit<RunnerOptions, "tokens">) =>
   new Runner(base, (tag) => vectors.get(tag) as Float32Array, { ...options, tokens: TOKENS });
-const training = runnerOf({ reuse: "prefix", fixedShapes: true });
+const training = runnerOf({ reuse: shape.reuse ?? "prefix", fixedShapes: true });
 const reading = runnerOf({ reuse: "spans", sharedOnly: true });
 const whole = runnerOf({ reuse: "none" });
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Query } from "../src/batch/layout.ts";
+import type { Query, Reuse } from "../src/batch/layout.ts";
 import { sharedFolder } from "../test/support/goldens.ts";
 
 export interface PairsShape {
@@ -15,6 +15,8 @@ export interface PairsShape {
   /** Characters of each molecule; every protein is asked about with each. */
   readonly molecules: readonly number[];
   readonly threads: number;
+  /** What an epoch stores; everything in front of the function tag when absent. */
+  readonly reuse?: Reuse;
 }
 
 /** Tokens of the prompt's text: before the protein, between, after the molecule; vectors of each of its three tags. */

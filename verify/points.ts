@@ -17,6 +17,7 @@ import { domainStepSpeed } from "./4.1-stage1.ts";
 import { functionEpochSpeed } from "./4.2-function-epoch.ts";
 import { screenSpeed } from "./4.3-screen.ts";
 import { memory } from "./4.5-memory.ts";
+import { scaling } from "./4.6-scaling.ts";
 import { families } from "./5.1-families.ts";
 import { hub } from "./5.5-hub.ts";
 import type { Point } from "./point.ts";
@@ -40,6 +41,7 @@ export const points: readonly Point[] = [
   functionEpochSpeed,
   screenSpeed,
   memory,
+  scaling,
   families,
   hub,
 ];

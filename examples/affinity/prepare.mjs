@@ -1,13 +1,14 @@
-// Makes pairs.csv from the raw DAVIS files: the 40 shortest distinct proteins x all 68 drugs. `fold` is the
-// published test fold (pairs); `sequence_fold` holds proteins out as a whole.
+// Makes pairs.csv from the raw DAVIS files: the 40 shortest distinct proteins x all 68 drugs, or all 442 proteins.
+// `fold` is the published test fold (pairs); `sequence_fold` holds proteins out as a whole.
 //
 //   node examples/affinity/prepare.mjs ../shared/data/davis examples/affinity/pairs.csv
+//   node examples/affinity/prepare.mjs ../shared/data/davis examples/davis/pairs.csv all
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const [folder, out] = process.argv.slice(2);
-if (!folder || !out) {
-  console.error("usage: node prepare.mjs DAVIS_FOLDER OUT.csv");
+const [folder, out, which] = process.argv.slice(2);
+if (!folder || !out || (which !== undefined && which !== "all")) {
+  console.error("usage: node prepare.mjs DAVIS_FOLDER OUT.csv [all]");
   process.exit(2);
 }
 const read = (name) => readFileSync(join(folder, name), "utf8");
@@ -19,12 +20,12 @@ const kd = read("drug-target_interaction_affinities_Kd__Davis_et_al.2011v1.txt")
   .map((line) => line.trim().split(/\s+/).map(Number));
 const test = new Set(JSON.parse(read("test_fold_setting1.txt")));
 
-const distinct = new Map(
-  proteins.map(([name, sequence], column) => [sequence, { name, sequence, column }]).reverse(),
+const columns = proteins.map(([name, sequence], column) => ({ name, sequence, column }));
+const distinct = new Map(columns.map((p) => [p.sequence, p]).reverse());
+const shortest = [...distinct.values()].sort(
+  (a, b) => a.sequence.length - b.sequence.length || a.column - b.column,
 );
-const chosen = [...distinct.values()]
-  .sort((a, b) => a.sequence.length - b.sequence.length || a.column - b.column)
-  .slice(0, 40);
+const chosen = which === "all" ? columns : shortest.slice(0, 40);
 // Every fifth protein is held out whole in the second split; every tenth after it validates.
 const sequenceFold = (k) => (k % 5 === 4 ? "test" : k % 10 === 3 ? "validation" : "train");
 
@@ -37,7 +38,7 @@ drugs.forEach(([drug, smiles], i) => {
   });
 });
 writeFileSync(out, `${rows.join("\n")}\n`);
-const lengths = chosen.map((p) => p.sequence.length);
+const lengths = chosen.map((p) => p.sequence.length).sort((a, b) => a - b);
 console.error(
   `${rows.length - 1} pairs: ${drugs.length} drugs x ${chosen.length} proteins of ${lengths[0]} to ${lengths.at(-1)} residues`,
 );

@@ -81,6 +81,8 @@ class FolderTokenizer implements TextTokenizer {
   readonly #first: LibraryTokenizer;
   readonly #later: LibraryTokenizer;
   readonly #laterCharacters = new Map<string, Int32Array>();
+  readonly #knownAtStart = new KnownTexts();
+  readonly #known = new KnownTexts();
 
   constructor(files: TokenizerFiles, control: ControlTokens, chat: ChatTemplate | null) {
     this.chat = chat;
@@ -111,6 +113,13 @@ class FolderTokenizer implements TextTokenizer {
   }
 
   encode(text: string, { atStart }: { atStart: boolean }): Int32Array {
+    const known = atStart ? this.#knownAtStart : this.#known;
+    const ids = known.get(text) ?? this.#encode(text, atStart);
+    known.set(text, ids);
+    return ids.slice();
+  }
+
+  #encode(text: string, atStart: boolean): Int32Array {
     const pipeline = atStart ? this.#first : this.#later;
     const { ids } = pipeline.encode(wellFormed(text), { add_special_tokens: false });
     return Int32Array.from(ids, (id) => id ?? failUnknown(text));
@@ -170,6 +179,28 @@ class FolderTokenizer implements TextTokenizer {
       `The tokenizer has no token with the id ${id}.`,
       `Its ids are whole numbers from 0 to ${this.vocabSize - 1}.`,
     );
+  }
+}
+
+/** Ids of texts met before: rows of a table have values in common, and a long sequence takes milliseconds. */
+class KnownTexts {
+  /** Characters that are remembered before all are forgotten. */
+  static readonly room = 2 ** 22;
+  readonly #ids = new Map<string, Int32Array>();
+  #characters = 0;
+
+  get(text: string): Int32Array | undefined {
+    return this.#ids.get(text);
+  }
+
+  set(text: string, ids: Int32Array): void {
+    if (this.#ids.has(text)) return;
+    if (this.#characters + text.length > KnownTexts.room) {
+      this.#ids.clear();
+      this.#characters = 0;
+    }
+    this.#ids.set(text, ids);
+    this.#characters += text.length;
   }
 }
 

@@ -127,3 +127,13 @@ test("decoding leaves control tokens out when asked to", () => {
   assert.equal(tokenizer.decode(ids, { skipSpecial: true }), "<s> x");
   assert.equal(tokenizer.decode([]), "");
 });
+
+test("a text met before has the same ids, at either place, and they are the caller's own", () => {
+  const texts = Array.from({ length: 600 }, (_, i) => `${i} ${"MKKFFDSRREQGG".repeat(600)}`);
+  const first = texts.map((text) => places.map((place) => [...tokenizer.encode(text, place)]));
+  tokenizer.encode(texts[0] as string, { atStart: true }).fill(7);
+  for (const [i, text] of texts.entries())
+    for (const [k, place] of places.entries())
+      assert.deepEqual([...tokenizer.encode(text, place)], first[i]?.[k]);
+  assert.notDeepEqual(first[0]?.[0], first[0]?.[1]);
+});

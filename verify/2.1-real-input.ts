@@ -1,14 +1,11 @@
 /** Point 2.1: both example studies on public data, each beside what a tag must beat. */
-import { basename, join, resolve } from "node:path";
-import type { Progress } from "../src/cli/progress.ts";
+import { join } from "node:path";
 import { duration } from "../src/cli/progress.ts";
-import { loadStudy } from "../src/study/load.ts";
 import { regressionColumns } from "../src/study/methods.ts";
 import { formatReport, type Report } from "../src/study/report.ts";
-import { sharedFolder } from "../test/support/goldens.ts";
 import { sharedData } from "./needs.ts";
+import { preparePairs } from "./pairs-file.ts";
 import { allPass, type Check, checkLines, type Point } from "./point.ts";
-import { runProgram } from "./process.ts";
 import {
   compareMethods,
   exampleFile,
@@ -16,13 +13,11 @@ import {
   type NumberTask,
   numberTasks,
   rmse,
-  root,
   runStudyFile,
 } from "./studies.ts";
 
 const MOST_MINUTES = 40;
 const SEEDS = 3;
-const PAIRS = "pairs.csv";
 const baselines = ["mean", "untrained tag", "linear probe", "character counts"];
 const pairBaselines = [...baselines, "additive means"];
 
@@ -37,7 +32,7 @@ export const realInput: Point = {
       join(await folder(), "solubility"),
       progress,
     );
-    await preparePairs(progress);
+    await preparePairs("affinity", progress);
     const affinity = await runStudyFile(exampleFile("affinity"), join(await folder(), "affinity"), progress);
     const minutes = (performance.now() - began) / 60000;
     const time: Check = {
@@ -55,22 +50,6 @@ export const realInput: Point = {
     return { measured: parts.join("\n"), pass: allPass(required) };
   },
 };
-
-/** The pairs are cut from the raw DAVIS files by the example's own script, to where the study looks for them. */
-async function preparePairs(progress: Progress): Promise<void> {
-  const { study, folder } = await loadStudy(exampleFile("affinity"));
-  const pairs = Object.values(study.data)
-    .flatMap((s) => s.file)
-    .find((file) => basename(file) === PAIRS);
-  if (pairs === undefined) throw new Error(`examples/affinity/study.yaml reads no ${PAIRS}`);
-  const script = join(root, "examples", "affinity", "prepare.mjs");
-  const words = [script, join(sharedFolder, "data", "davis"), resolve(folder, pairs)];
-  const { code, stderr } = await runProgram(process.execPath, words, {
-    cwd: root,
-    onLine: (line) => progress.note(line),
-  });
-  if (code !== 0) throw new Error(`examples/affinity/prepare.mjs ended with ${code}: ${stderr.trim()}`);
-}
 
 const isPapers = ({ stage }: NumberTask): boolean => /paper/i.test(stage);
 

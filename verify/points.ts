@@ -16,8 +16,10 @@ import { library } from "./3.7-library.ts";
 import { domainStepSpeed } from "./4.1-stage1.ts";
 import { functionEpochSpeed } from "./4.2-function-epoch.ts";
 import { screenSpeed } from "./4.3-screen.ts";
+import { int8 } from "./4.4-int8.ts";
 import { memory } from "./4.5-memory.ts";
 import { scaling } from "./4.6-scaling.ts";
+import { davis } from "./4.7-davis.ts";
 import { families } from "./5.1-families.ts";
 import { hub } from "./5.5-hub.ts";
 import type { Point } from "./point.ts";
@@ -40,8 +42,10 @@ export const points: readonly Point[] = [
   domainStepSpeed,
   functionEpochSpeed,
   screenSpeed,
+  int8,
   memory,
   scaling,
+  davis,
   families,
   hub,
 ];

@@ -18,9 +18,10 @@ export async function runPreparedStudy(
   prepared: PreparedStudy,
   out: string,
   progress: Progress,
+  reuse: "auto" | "none" = "auto",
 ): Promise<Report> {
   const runs = prepared.stages.length * prepared.loaded.study.seeds.length;
-  const report = await runStudy(prepared, { out, onEvent: runView(progress, runs) });
+  const report = await runStudy(prepared, { out, reuse, onEvent: runView(progress, runs) });
   progress.clear();
   return report;
 }

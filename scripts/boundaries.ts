@@ -12,6 +12,7 @@ export const folders = [
   "report",
   "study",
   "train",
+  "generate",
   "batch",
   "tags",
   "evaluate",

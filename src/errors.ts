@@ -22,7 +22,7 @@ export const errorCodes = {
   "weights/index": "model.safetensors.index.json is damaged or names files outside its folder.",
   "model/not-a-folder": "A checkpoint was given as a file instead of the folder that holds it.",
   "model/config-missing": "A checkpoint folder has no config.json.",
-  "model/config-json": "A checkpoint's config.json is not a JSON object.",
+  "model/config-json": "A checkpoint's config.json or generation_config.json is not a JSON object.",
   "tokenizer/missing": "A checkpoint folder has no tokenizer.json.",
   "tokenizer/invalid": "tokenizer.json or tokenizer_config.json cannot be read.",
   "tokenizer/unknown-text": "A text has a character for which the tokenizer has no token.",
@@ -108,6 +108,9 @@ export const errorCodes = {
   "study/rows":
     "Rows are faulty, or repeat or contradict others, where the study says that this is an error.",
   "cache/file": "A file of stored keys and values cannot be written or read.",
+  "generate/setting":
+    "A setting of generation has a value that it cannot have, or one that another makes useless.",
+  "generate/answer": "Text is asked of a function tag that answers in numbers or classes.",
   "predict/not-a-function": "Prediction was asked of a tag that is not a trained function tag.",
   "run/folder": "The run folder cannot be used.",
   "run/changed": "A run folder holds a run of another study, base, data or version.",

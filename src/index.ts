@@ -4,6 +4,7 @@
  */
 
 export type { Reuse } from "./batch/layout.ts";
+export { BlockStore, type StoreOptions } from "./batch/store.ts";
 export type { Digest, FileRecord } from "./data/file.ts";
 export type { FilesRead, FilesSpec, RowRange } from "./data/files.ts";
 export type { DataFormat } from "./data/formats.ts";
@@ -22,6 +23,19 @@ export type { Precision } from "./engine/precision.ts";
 export type { EngineOptions } from "./engine/protocol.ts";
 export { type ErrorCode, errorCodes, TagllmError } from "./errors.ts";
 export type { OutlierDetector } from "./evaluate/outliers.ts";
+export type { BeamOptions } from "./generate/beams.ts";
+export {
+  type Generated,
+  type GenerateEvent,
+  type GenerateOptions,
+  generate,
+  generateStream,
+} from "./generate/generate.ts";
+export type { GeneratePrompt } from "./generate/prompts.ts";
+export type { Sampling } from "./generate/sampling.ts";
+export type { TextSettings } from "./generate/settings.ts";
+export type { WrittenText } from "./generate/write.ts";
+export type { Finish } from "./generate/writer.ts";
 export type { Device } from "./graph/lower.ts";
 export { type PulledModel, type PullOptions, pullModel } from "./hub/model.ts";
 export type { HubEvent, HubOptions } from "./hub/snapshot.ts";

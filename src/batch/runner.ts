@@ -3,11 +3,12 @@
  * stored spans and prefixes when told to, and puts results back into the caller's order. Knows tags as names and
  * vectors; what they are trained for is the caller's business.
  */
-import type { HostArray } from "../engine/engine.ts";
+import type { HostArray, Write } from "../engine/engine.ts";
 import type { Base } from "../models/base.ts";
 import type { Result } from "../models/program.ts";
 import type { Batch, Place, SlotRef, VectorsOf } from "./feeds.ts";
-import { groupAlone, groupPacked } from "./grouping.ts";
+import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts";
+import type { KeyCache } from "./key-cache.ts";
 import { type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { neededReads, wholeReads } from "./reads.ts";
 import { roundLength, roundReads } from "./sizes.ts";
@@ -66,6 +67,14 @@ export interface HeadValues {
 
 type Outputs = Record<string, HostArray>;
 
+/** What a run has beside its batch. */
+interface RunParts {
+  readonly feeds?: Record<string, HostArray>;
+  /** To which those of the batch's slots are added. */
+  readonly gradients?: TagGradients;
+  readonly keep?: Record<string, Write>;
+}
+
 export class Runner {
   readonly base: Base;
   readonly options: RunnerOptions;
@@ -94,17 +103,43 @@ export class Runner {
     return out;
   }
 
-  /** The most likely token after the last position of each query. */
-  async nextTokens(queries: readonly Query[]): Promise<Int32Array> {
+  /** How queries run: which of their spans are read from the store. */
+  layouts(queries: readonly Query[]): readonly Layout[] {
+    return this.stored.worthStoring(queries.map((query) => layOut(query, this.options.reuse)));
+  }
+
+  /**
+   * Begins texts that will go on: the logits after the last position of each layout, [vocab]. What it reads is put
+   * into its lane of the cache: stored blocks by their number, and what runs into the last block from slot 0 on.
+   */
+  async begin(
+    layouts: readonly Layout[],
+    cache: KeyCache,
+    lanes: readonly number[],
+  ): Promise<Float32Array[]> {
     const vocab = this.base.architecture.vocabSize;
-    const out = new Int32Array(queries.length);
-    await this.eachBatch(queries, async (batch, indices) => {
-      const places = indices.map((index, i) =>
-        batch.place(i, (queries[index] as Query).prompt.ids.length - 1),
+    const { fixedShapes, tokens } = this.options;
+    const out: Float32Array[] = new Array(layouts.length);
+    const laneOf = (index: number) => lanes[index] as number;
+    const groups = fixedShapes ? groupByShape(layouts, tokens) : this.groups(layouts);
+    await this.eachGroup(layouts, groups, async (batch, indices) => {
+      await cache.place(
+        indices.flatMap((i) =>
+          this.stored.placed(layouts[i] as Layout).map((b) => ({ ...b, lane: laneOf(i) })),
+        ),
       );
-      const { logits } = await this.run(batch, { kind: "logits" }, places, readSize(batch));
+      const places = batch.placed.map(({ layout }, i) => batch.place(i, layout.query.prompt.ids.length - 1));
+      const stretches = batch.placed.map(({ layout, row, offset }, i) => ({
+        row,
+        at: offset,
+        count: layout.fresh.length,
+        toRow: laneOf(indices[i] as number),
+        toAt: 0,
+      }));
+      const keep = cache.writes(stretches);
+      const { logits } = await this.run(batch, { kind: "logits" }, places, readSize(batch), { keep });
       indices.forEach((index, i) => {
-        out[index] = largest((logits as Float32Array).subarray(i * vocab, (i + 1) * vocab));
+        out[index] = (logits as Float32Array).subarray(i * vocab, (i + 1) * vocab);
       });
     });
     return out;
@@ -115,7 +150,7 @@ export class Runner {
     const out: Float32Array[] = new Array(queries.length);
     await this.eachBatch(queries, async (batch, indices) => {
       const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0);
-      const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, feeds);
+      const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, { feeds });
       let at = 0;
       for (const index of indices) {
         const n = (labels[index] as readonly Label[]).length;
@@ -136,7 +171,8 @@ export class Runner {
     let loss = 0;
     await this.eachBatch(queries, async (batch, indices) => {
       const { places, size, feeds } = labelFeeds(batch, indices, labels, (i) => weights[i] as number);
-      const outputs = await this.run(batch, { kind: "text", train: true }, places, size, feeds, gradients);
+      const kind = { kind: "text", train: true } as const;
+      const outputs = await this.run(batch, kind, places, size, { feeds, gradients });
       loss += lossOf(outputs);
     });
     return { loss, gradients };
@@ -175,7 +211,7 @@ export class Runner {
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
       const kind = { kind: "head", outputs, centred } as const;
       const feeds = { targets: target, weights: weight, head: head.weight, bias_out: head.bias };
-      const out = await this.run(batch, kind, places, size, feeds, result.gradients);
+      const out = await this.run(batch, kind, places, size, { feeds, gradients: result.gradients });
       result.loss += lossOf(out);
       addInto(result.headGradient, out["grad.head"] as Float32Array);
       addInto(result.biasGradient, out["grad.bias"] as Float32Array);
@@ -190,14 +226,13 @@ export class Runner {
     return this.store.clear();
   }
 
-  /** @param size of the program's reads @param gradients to which those of the batch's slots are added */
+  /** @param size of the program's reads */
   private async run(
     batch: Batch,
     result: Result,
     places: readonly Place[],
     size: number,
-    feeds: Record<string, HostArray> = {},
-    gradients?: TagGradients,
+    { feeds, gradients, keep = {} }: RunParts = {},
   ): Promise<Outputs> {
     const reading = this.options.plain
       ? wholeReads(batch, places, size)
@@ -205,7 +240,7 @@ export class Runner {
     const spec = { ...programShape(batch, this.options), reads: size, result, ...reading.spec };
     const program = await this.base.program(spec);
     const { signal } = this.options;
-    const outputs = await program.run({ ...batch.feeds, ...reading.feeds, ...feeds }, { signal });
+    const outputs = await program.run({ ...batch.feeds, ...reading.feeds, ...feeds }, { signal, keep });
     const gradient = outputs["grad.vectors"];
     if (gradients && gradient) this.addSlotGradients(gradients, reading.slots, gradient as Float32Array);
     return outputs;
@@ -216,15 +251,28 @@ export class Runner {
     queries: readonly Query[],
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
   ): Promise<void> {
-    const { reuse, tokens, plain } = this.options;
+    const layouts = this.layouts(queries);
+    await this.eachGroup(layouts, this.groups(layouts), work);
+  }
+
+  private groups(layouts: readonly Layout[]): Group[] {
+    const { tokens, plain } = this.options;
+    const { nameOf } = this.stored;
+    return plain
+      ? groupAlone(layouts, tokens, nameOf)
+      : groupPacked(layouts, tokens, nameOf, this.base.architecture);
+  }
+
+  private async eachGroup(
+    layouts: readonly Layout[],
+    groups: readonly Group[],
+    work: (batch: Batch, indices: readonly number[]) => Promise<void>,
+  ): Promise<void> {
     const { stored } = this;
-    const layouts = stored.worthStoring(queries.map((query) => layOut(query, reuse)));
-    const groups = plain
-      ? groupAlone(layouts, tokens, stored.nameOf)
-      : groupPacked(layouts, tokens, stored.nameOf, this.base.architecture);
+    const shares = !this.options.plain && !this.options.fixedShapes;
     for (const portion of stored.portions(layouts, groups)) {
       await stored.prepare(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
-      for (const group of portion) await work(stored.batch(layouts, group, !plain), group.rows.flat());
+      for (const group of portion) await work(stored.batch(layouts, group, shares), group.rows.flat());
     }
   }
 
@@ -276,12 +324,6 @@ function copyRows(from: Float32Array, to: Float32Array, indices: readonly number
   indices.forEach((index, row) => {
     to.set(from.subarray(row * width, (row + 1) * width), index * width);
   });
-}
-
-function largest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
-  return best;
 }
 
 const lossOf = (outputs: Outputs): number => (outputs.loss as Float32Array)[0] as number;

@@ -10,6 +10,7 @@ import type { BlockFiles } from "./block-files.ts";
 export interface StoreOptions {
   /** Bytes of blocks in memory; more only where one run needs them. Default: no limit. */
   readonly memory?: number;
+  /** @internal */
   readonly files?: BlockFiles | null;
 }
 
@@ -21,15 +22,16 @@ export class BlockStore {
   private readonly held = new Map<string, number>();
   private bytes = 0;
 
-  constructor(base: Base, { memory = Number.POSITIVE_INFINITY, files = null }: StoreOptions = {}) {
+  constructor(base: Base, options: StoreOptions = {}) {
     this.base = base;
-    this.memory = memory;
-    this.files = files;
+    this.memory = options.memory ?? Number.POSITIVE_INFINITY;
+    this.files = options.files ?? null;
   }
 
   /**
    * Brings what can be brought of the blocks (positions by name) into memory, and makes room for the others, which
    * are returned: they are to be computed and given to `keep`.
+   * @internal
    */
   async bring(blocks: ReadonlyMap<string, number>): Promise<ReadonlySet<string>> {
     const absent = new Map<string, number>();
@@ -55,7 +57,7 @@ export class BlockStore {
     return missing;
   }
 
-  /** Takes blocks that the engine has just computed. */
+  /** Takes blocks that the engine has just computed. @internal */
   async keep(blocks: ReadonlyMap<string, number>): Promise<void> {
     for (const [key, positions] of blocks) this.hold(key, positions);
     const { files } = this;
@@ -67,11 +69,12 @@ export class BlockStore {
     await this.base.engine.write(admitted);
   }
 
-  /** Whether a block is there or can be read. */
+  /** Whether a block is there or can be read. @internal */
   has(key: string): boolean {
     return this.held.has(key) || (this.files?.has(key) ?? false);
   }
 
+  /** @internal */
   bytesOf(positions: number): number {
     return positions * positionBytes(this.base);
   }

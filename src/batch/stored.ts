@@ -8,6 +8,7 @@ import type { ProgramSpec } from "../models/program.ts";
 import { BlockNames, blockLayout } from "./blocks.ts";
 import { type Batch, makeBatch, type VectorsOf } from "./feeds.ts";
 import { type Group, groupAlone, groupByShape } from "./grouping.ts";
+import type { PlacedBlock } from "./key-cache.ts";
 import { type Block, type Layout, withSpans } from "./layout.ts";
 import type { RunnerOptions } from "./runner.ts";
 import type { Placed } from "./sight.ts";
@@ -56,6 +57,14 @@ export class Stored {
         return (uses.get(key) as number) > 1 || this.store.has(key);
       }),
     );
+  }
+
+  /** The blocks of a layout as a cache takes them: by number, and what the engine calls their parts. */
+  placed(layout: Layout): Pick<PlacedBlock, "block" | "nameOf">[] {
+    return layout.past.map((_, block) => {
+      const key = this.nameOf(layout, block);
+      return { block, nameOf: (part, layer) => residentName(key, part, layer) };
+    });
   }
 
   /** Groups that follow each other and whose blocks fit the store's memory together. */

@@ -21,6 +21,7 @@ export async function runCommandLine(words: string[]): Promise<number> {
   const program = buildProgram((result, json) => {
     process.stdout.write(json ? `${JSON.stringify(result.json)}\n` : `${result.text.trimEnd()}\n`);
     if (result.ok === false) code = exitCodes.failure;
+    if (result.interrupted) code = exitCodes.interrupted;
   });
   try {
     await program.parseAsync(words, { from: "user" });

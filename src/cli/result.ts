@@ -13,6 +13,8 @@ export interface Result {
   json: object;
   /** False when the command worked and what it looked at is not in order. */
   ok?: boolean;
+  /** True when Ctrl-C came first, and the result is what there was until then. */
+  interrupted?: boolean;
 }
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;

@@ -17,16 +17,18 @@ import type {
   Feed,
   HostArray,
   Keep,
+  Placement,
   PortSpec,
   Request,
   ResidentFile,
   Response,
+  Write,
 } from "./protocol.ts";
 
-export type { EngineStats, Feed, HostArray, Keep } from "./protocol.ts";
+export type { EngineStats, Feed, HostArray, Keep, Placement, Stretch, Write } from "./protocol.ts";
 
 export interface RunOptions {
-  readonly keep?: Record<string, Keep>;
+  readonly keep?: Record<string, Keep | Write>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -111,6 +113,23 @@ export class Engine {
         return answer.outputs ?? {};
       },
     };
+  }
+
+  /**
+   * Holds zeros of `shape` under each name, to be written by runs. Where there was something, row r begins as row
+   * `rows[r]` of that (null: zeros), as far as its positions go: the way to grow, to shrink and to rearrange.
+   */
+  async reserve(
+    names: readonly string[],
+    shape: readonly number[],
+    rows: readonly (number | null)[],
+  ): Promise<void> {
+    await this.request({ kind: "reserve", names, shape, rows });
+  }
+
+  /** Copies kept outputs into rows of what was reserved. */
+  async place(placements: readonly Placement[]): Promise<void> {
+    await this.request({ kind: "place", placements });
   }
 
   /** Forgets kept outputs. */

@@ -7,15 +7,38 @@ import type { Precision } from "./precision.ts";
 export type HostArray = Float32Array | Int32Array | BigInt64Array;
 
 /**
- * What an input of a program is fed with: an array of its shape; or `stack`, names of resident tensors that
- * become the rows of axis 0, each zero-padded at the end of its second-to-last axis (null: a row of zeros).
+ * What an input of a program is fed with: an array of its shape; `stack`, names of resident tensors that
+ * become the rows of axis 0, each zero-padded at the end of its second-to-last axis (null: a row of zeros); or
+ * `held`, a resident tensor of its shape, which is read where it lies.
  */
-export type Feed = HostArray | { readonly stack: readonly (string | null)[] };
+export type Feed = HostArray | { readonly stack: readonly (string | null)[] } | { readonly held: string };
 
 /** Row i of an output stays in the worker under `names[i]`, cut to `lengths[i]` on its second-to-last axis. */
 export interface Keep {
   readonly names: readonly (string | null)[];
   readonly lengths: readonly number[];
+}
+
+/** `count` positions one after the other on the second-to-last axis: from where they are taken and where they go. */
+export interface Stretch {
+  readonly row: number;
+  readonly at: number;
+  readonly count: number;
+  readonly toRow: number;
+  readonly toAt: number;
+}
+
+/** Parts of an output are written into a resident tensor, which otherwise stays as it is. */
+export interface Write {
+  readonly into: string;
+  readonly stretches: readonly Stretch[];
+}
+
+/** A resident tensor without axis 0 is written into a row of another, from position 0 on. */
+export interface Placement {
+  readonly name: string;
+  readonly into: string;
+  readonly row: number;
 }
 
 /** Resident tensors of one shape that stand in a file, one after the other. */
@@ -53,7 +76,14 @@ export type Request =
       weights: readonly PortSpec[];
       outputs: readonly PortSpec[];
     }
-  | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep> }
+  | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep | Write> }
+  | {
+      kind: "reserve";
+      names: readonly string[];
+      shape: readonly number[];
+      rows: readonly (number | null)[];
+    }
+  | { kind: "place"; placements: readonly Placement[] }
   | { kind: "release"; names: readonly string[] }
   | { kind: "write"; files: readonly ResidentFile[] }
   | { kind: "read"; files: readonly ResidentFile[] }

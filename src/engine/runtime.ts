@@ -18,15 +18,13 @@ import type {
   Feed,
   HostArray,
   Keep,
+  Placement,
   PortSpec,
   ResidentFile,
+  Write,
 } from "./protocol.ts";
+import { type Resident, rearranged, writeStretches } from "./residents.ts";
 import { essence } from "./translate.ts";
-
-interface Resident {
-  readonly data: Float32Array;
-  readonly shape: readonly number[];
-}
 
 interface Compiled {
   readonly session: ort.InferenceSession;
@@ -95,14 +93,15 @@ export class Runtime {
   async run(
     program: number,
     feeds: Record<string, Feed>,
-    keep: Record<string, Keep>,
+    keep: Record<string, Keep | Write>,
   ): Promise<{ outputs: Record<string, HostArray>; seconds: number }> {
     const compiled = this.programs.get(program) as Compiled;
     const fed: Record<string, ort.Tensor> = { ...compiled.weights };
     let stacks = 0;
     for (const p of compiled.inputs.values()) {
       const feed = feeds[p.name];
-      fed[p.name] = tensor(p, isStack(feed) ? this.stackRows(p, feed.stack, stacks++) : checked(p, feed));
+      if (isStack(feed)) fed[p.name] = tensor(p, this.stackRows(p, feed.stack, stacks++));
+      else fed[p.name] = tensor(p, checked(p, isHeld(feed) ? this.resident(feed.held).data : feed));
     }
     const fetches: Record<string, ort.Tensor> = {};
     const buffers: Record<string, HostArray> = {};
@@ -118,7 +117,13 @@ export class Runtime {
     for (const p of compiled.outputs) {
       const data = buffers[p.name] as HostArray;
       const kept = keep[p.name];
-      if (kept) this.keepRows(p, data as Float32Array, kept);
+      if (kept && "into" in kept)
+        writeStretches(
+          this.resident(kept.into),
+          { data: data as Float32Array, shape: p.shape },
+          kept.stretches,
+        );
+      else if (kept) this.keepRows(p, data as Float32Array, kept);
       else outputs[p.name] = data;
     }
     return { outputs, seconds };
@@ -128,11 +133,7 @@ export class Runtime {
     for (const { path, names } of files) {
       writeArrays(
         path,
-        names.map((name) => {
-          const held = this.residents.get(name);
-          if (!held) throw new Error(`nothing is kept under ${name}`);
-          return held.data;
-        }),
+        names.map((name) => this.resident(name).data),
       );
     }
   }
@@ -145,6 +146,18 @@ export class Runtime {
       });
       return arrays !== null;
     });
+  }
+
+  reserve(names: readonly string[], shape: readonly number[], rows: readonly (number | null)[]): void {
+    for (const name of names) this.residents.set(name, rearranged(this.residents.get(name), shape, rows));
+  }
+
+  place(placements: readonly Placement[]): void {
+    for (const { name, into, row } of placements) {
+      const { data, shape } = this.resident(name);
+      const stretch = { row: 0, at: 0, count: shape.at(-2) as number, toRow: row, toAt: 0 };
+      writeStretches(this.resident(into), { data, shape: [1, ...shape] }, [stretch]);
+    }
   }
 
   release(names: readonly string[]): void {
@@ -223,6 +236,12 @@ export class Runtime {
     return made;
   }
 
+  private resident(name: string): Resident {
+    const held = this.residents.get(name);
+    if (!held) throw new Error(`nothing is kept under ${name}`);
+    return held;
+  }
+
   /** Rows of kept tensors, zero-padded, in the scratch buffer of this place among a run's stacks. */
   private stackRows(p: PortSpec, names: readonly (string | null)[], place: number): Float32Array {
     const [rows, ...rest] = p.shape as [number, ...number[]];
@@ -231,8 +250,7 @@ export class Runtime {
     const out = this.scratchOf(place, rows * rowLength);
     for (let row = 0; row < rows; row++) {
       const name = names[row] ?? null;
-      const held = name === null ? null : this.residents.get(name);
-      if (held === undefined) throw new Error(`nothing is kept under ${name}`);
+      const held = name === null ? null : this.resident(name);
       const length = held ? (held.shape.at(-2) as number) : 0;
       for (let part = 0; part < rowLength / (size * width); part++) {
         const at = row * rowLength + part * size * width;
@@ -272,6 +290,9 @@ export class Runtime {
 
 const isStack = (feed: Feed | undefined): feed is Extract<Feed, { stack: unknown }> =>
   feed !== undefined && "stack" in feed;
+
+const isHeld = (feed: Feed | undefined): feed is Extract<Feed, { held: unknown }> =>
+  feed !== undefined && "held" in feed;
 
 function checked(p: PortSpec, feed: HostArray | undefined): HostArray {
   if (feed === undefined) throw new Error(`input ${p.name} was not fed`);

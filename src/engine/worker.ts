@@ -27,6 +27,12 @@ async function answer(message: Request): Promise<Omit<Extract<Response, { ok: tr
       return {};
     case "run":
       return runtime.run(message.program, message.feeds, message.keep);
+    case "reserve":
+      runtime.reserve(message.names, message.shape, message.rows);
+      return {};
+    case "place":
+      runtime.place(message.placements);
+      return {};
     case "release":
       runtime.release(message.names);
       return {};

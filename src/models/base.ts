@@ -15,6 +15,7 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fingerprintTensors } from "../weights/fingerprint.ts";
 import { readTensor, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
 import type { Architecture } from "./architecture.ts";
+import { readEndTokens } from "./end-tokens.ts";
 import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
 import { buildProgram, type ProgramSpec } from "./program.ts";
@@ -39,20 +40,24 @@ export class Base {
   readonly architecture: Architecture;
   /** @internal */
   readonly tokenizer: TextTokenizer;
+  /** Tokens that end a text. @internal */
+  readonly endTokens: readonly number[];
   /** @internal */
   readonly engine: Engine;
   private readonly tensors: ReadonlyMap<string, TensorInfo>;
   private readonly programs = new Map<string, Promise<Program>>();
 
   private constructor(
-    parts: Pick<Base, "name" | "folder" | "architecture" | "tokenizer" | "fingerprint" | "engine"> & {
-      tensors: ReadonlyMap<string, TensorInfo>;
-    },
+    parts: Pick<
+      Base,
+      "name" | "folder" | "architecture" | "tokenizer" | "endTokens" | "fingerprint" | "engine"
+    > & { tensors: ReadonlyMap<string, TensorInfo> },
   ) {
     this.name = parts.name;
     this.folder = parts.folder;
     this.architecture = parts.architecture;
     this.tokenizer = parts.tokenizer;
+    this.endTokens = parts.endTokens;
     this.fingerprint = parts.fingerprint;
     this.engine = parts.engine;
     this.tensors = parts.tensors;
@@ -78,6 +83,7 @@ export class Base {
         "Check that tokenizer.json belongs to this checkpoint.",
       );
     }
+    const endTokens = await readEndTokens(checkpoint, tokenizer, architecture.vocabSize);
     const name = repoOfSnapshot(folder) ?? basename(resolve(folder));
     const fingerprint = baseFingerprint({
       name,
@@ -102,7 +108,7 @@ export class Base {
       await engine.close();
       throw e;
     }
-    return new Base({ name, folder, architecture, tokenizer, fingerprint, engine, tensors });
+    return new Base({ name, folder, architecture, tokenizer, endTokens, fingerprint, engine, tensors });
   }
 
   /** The program of a shape, compiled at its first use. @internal */

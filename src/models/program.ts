@@ -34,7 +34,7 @@ export type Result =
   | { readonly kind: "keys" }
   /** Output `hidden` [reads, d], after the final norm. */
   | { readonly kind: "hidden" }
-  /** Output `logits` [reads, vocab]. */
+  /** Output `logits` [reads, vocab], and keys and values as above: for text that goes on. */
   | { readonly kind: "logits" }
   /** Output `nll` [reads], nats of each label; with `train` also `loss` and `grad.vectors` [slots, d]. */
   | { readonly kind: "text"; readonly train: boolean }
@@ -67,13 +67,13 @@ export function buildProgram(architecture: Architecture, spec: ProgramSpec): Gra
   const { forward, fresh } = addForward(g, architecture, embeddings, spec);
   const { hidden, keys, values } = forward;
 
-  if (spec.result.kind === "keys") {
+  if (spec.result.kind === "keys" || spec.result.kind === "logits") {
     keys.forEach((key, l) => {
       g.output(`key.${l}`, key);
       g.output(`value.${l}`, values[l] as Value);
     });
-    return g;
   }
+  if (spec.result.kind === "keys") return g;
   const trained = trainedVectors(g, vectors, fresh, spec);
   const read = g.one("Gather", [hidden, g.input("reads", "i64", [spec.reads])]);
   switch (spec.result.kind) {

@@ -1,9 +1,11 @@
 /** Uses a trained function tag: rows in, numbers in their own unit or text out, in the order of the rows. */
-import type { Query } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
 import { outlierDistances } from "../evaluate/outliers.ts";
+import { continued } from "../generate/prompts.ts";
+import { fullSettings } from "../generate/settings.ts";
+import { writeTexts } from "../generate/write.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { readTemplate } from "../prompts/chat.ts";
@@ -90,7 +92,7 @@ export async function predict(
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
   const runner = new Runner(base, (name) => requireTag(tags, name).vectors, {
-    reuse: tag.head ? "spans" : "none",
+    reuse: "spans",
     sharedOnly: true,
     tokens: options.tokens ?? 512,
     signal: options.signal,
@@ -98,7 +100,7 @@ export async function predict(
   try {
     const answers = tag.head
       ? await predictWithHead(runner, tag, prompts)
-      : await predictText(runner, tag, prompts, options.answerTokens ?? 64);
+      : await predictText(runner, tag, prompts, bound.closing, options.answerTokens ?? 64);
     let next = 0;
     return compiled.map((c) =>
       c instanceof TagllmError
@@ -139,7 +141,8 @@ function compileRow(
   try {
     return compilePrompt(bound, row, {
       tokenizer: base.tokenizer,
-      maxTokens: base.architecture.maxPositions,
+      // An answer in text needs at least one position more.
+      maxTokens: base.architecture.maxPositions - (tag.head ? 0 : 1),
       bos: tag.bos,
       withTarget: false,
       eosAfterTarget: false,
@@ -150,14 +153,12 @@ function compileRow(
   }
 }
 
-const queryFor = (prompt: Prompt, isolate: boolean): Query => ({ prompt, isolate, cut: prompt.readout ?? 0 });
-
 type Answered = Omit<Prediction, "trimmed">;
 
 async function predictWithHead(runner: Runner, tag: Tag, prompts: readonly Prompt[]): Promise<Answered[]> {
   const head = tag.head as NonNullable<Tag["head"]>;
   const bias = head.bias ?? new Float32Array(head.outputs);
-  const queries = prompts.map((p) => queryFor(p, tag.isolate));
+  const queries = prompts.map((p) => continued(p, tag.isolate));
   const hidden = await runner.hidden(queries, readout);
   const raw = applyHead(hidden, { ...head, bias });
   const of = tag.classes ? classesFrom(tag, tag.classes, raw) : numbersFrom(tag, raw);
@@ -206,31 +207,26 @@ function classesFrom(
   };
 }
 
-/** Greedy continuation until EOS; every step runs the prompts that are not finished whole. */
+/** The likeliest continuation until an end token, without the literal that closes the template. */
 async function predictText(
   runner: Runner,
   tag: Tag,
   prompts: readonly Prompt[],
-  limit: number,
+  closing: string,
+  maxTokens: number,
 ): Promise<Answered[]> {
-  const { tokenizer, architecture } = runner.base;
-  const answers: number[][] = prompts.map(() => []);
-  let open = prompts.map((_, i) => i);
-  for (let step = 0; step < limit && open.length; step++) {
-    const queries = open.map((i) => {
-      const prompt = prompts[i] as Prompt;
-      const ids = Int32Array.of(...prompt.ids, ...(answers[i] as number[]));
-      return queryFor({ ...prompt, ids, readout: ids.length - 1 }, tag.isolate);
-    });
-    const best = await runner.nextTokens(queries);
-    open = open.filter((i, k) => {
-      const id = best[k] as number;
-      const answer = answers[i] as number[];
-      if (id === tokenizer.eosId) return false;
-      answer.push(id);
-      return (prompts[i] as Prompt).ids.length + answer.length < architecture.maxPositions;
-    });
-  }
+  const { endTokens, tokenizer, architecture } = runner.base;
+  // Where training had no EOS to end an answer with, the literal is all that ends it.
+  const stop = tokenizer.eosId === null && closing ? [closing] : [];
+  const settings = fullSettings({ maxTokens, stop }, endTokens, architecture.vocabSize);
+  const queries = prompts.map((prompt) => continued(prompt, tag.isolate));
+  const texts = new Array<string>(prompts.length);
+  for await (const event of writeTexts(runner, queries, settings))
+    if (event.kind === "end") texts[event.row] = event.written.text;
   const name = tag.outputs[0] ?? "text";
-  return answers.map((ids) => ({ values: { [name]: tokenizer.decode(ids, { skipSpecial: true }).trim() } }));
+  return texts.map((text) => {
+    const answer = text.trim();
+    const end = closing.trim();
+    return { values: { [name]: end && answer.endsWith(end) ? answer.slice(0, -end.length).trim() : answer } };
+  });
 }

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Group, groupAlone, groupPacked } from "../../src/batch/grouping.ts";
+import { KeyCache } from "../../src/batch/key-cache.ts";
 import type { Layout, Query } from "../../src/batch/layout.ts";
 import { Runner, type RunnerOptions } from "../../src/batch/runner.ts";
 import { Engine, type HostArray } from "../../src/engine/engine.ts";
@@ -42,6 +43,21 @@ describe("runners give the plain runner's numbers", () => {
 
   const head = { outputs: 2, weight: new Random(1).floats(2 * WIDTH), bias: Float32Array.of(0.3, -0.2) };
 
+  /** Of texts that are to go on. */
+  async function logitsAfter(runner: Runner, queries: readonly Query[]): Promise<Float32Array[]> {
+    const layouts = runner.layouts(queries);
+    const stored = Math.max(...layouts.map(({ past }) => past.length));
+    const cache = new KeyCache(base, stored + 1);
+    const lanes = layouts.map((_, i) => i);
+    await cache.arrange(
+      lanes.map(() => null),
+      new Array(stored + 1).fill(64),
+    );
+    const logits = await runner.begin(layouts, cache, lanes);
+    await cache.close();
+    return logits.map((row) => row.slice());
+  }
+
   /** Everything that a runner computes of the function tag, as one list. */
   async function numbersOf(queries: readonly Query[], options: RunnerOptions): Promise<HostArray[]> {
     const vectors = randomVectors(new Random(2), WIDTH);
@@ -53,7 +69,7 @@ describe("runners give the plain runner's numbers", () => {
     const nll = await runner.nll(queries, labels);
     const text = await runner.textStep(queries, labels, weights);
     const step = await runner.headStep(queries, readout, targets, weights, head);
-    const next = await runner.nextTokens(queries);
+    const next = await logitsAfter(runner, queries);
     await runner.clear();
     return [
       hidden,
@@ -65,7 +81,7 @@ describe("runners give the plain runner's numbers", () => {
       step.hidden,
       step.headGradient,
       step.biasGradient,
-      Float32Array.from(next),
+      ...next,
     ];
   }
 

@@ -97,6 +97,39 @@ describe("runs", () => {
     );
   });
 
+  test("what is reserved is written in place, read where it lies, and grows with what it holds", async () => {
+    const before = await engine.stats();
+    const made = graph((g) => g.output("y", g.one("Neg", [g.input("x", "f32", [2, 2, 2, 1])])));
+    const shown = (rows: number, size: number) =>
+      graph((g) => g.output("y", g.one("Neg", [g.input("x", "f32", [rows, 2, size, 1])])));
+    const holds = async (rows: number, size: number) => {
+      const { y } = await (await engine.compile(shown(rows, size))).run({ x: { held: "texts" } });
+      return Array.from(y as Float32Array, (v) => 0 - v);
+    };
+    await engine.reserve(["texts"], [2, 2, 3, 1], [null, null]);
+    const x = Float32Array.from({ length: 8 }, (_, i) => -1 - i);
+    const program = await engine.compile(made);
+    const stretches = [
+      { row: 0, at: 1, count: 1, toRow: 1, toAt: 2 },
+      { row: 1, at: 0, count: 2, toRow: 0, toAt: 0 },
+    ];
+    assert.deepEqual(await program.run({ x }, { keep: { y: { into: "texts", stretches } } }), {});
+    assert.deepEqual(await holds(2, 3), [5, 6, 0, 7, 8, 0, 0, 0, 2, 0, 0, 4]);
+    await program.run({ x }, { keep: { y: { names: ["block", null], lengths: [1, 0] } } });
+    await engine.place([{ name: "block", into: "texts", row: 1 }]);
+    assert.deepEqual(await holds(2, 3), [5, 6, 0, 7, 8, 0, 1, 0, 2, 3, 0, 4]);
+    await engine.reserve(["texts"], [3, 2, 4, 1], [1, null, 0]);
+    const zeros = new Array(8).fill(0);
+    assert.deepEqual(await holds(3, 4), [1, 0, 2, 0, 3, 0, 4, 0, ...zeros, 5, 6, 0, 0, 7, 8, 0, 0]);
+    await fails(
+      program.run({ x }, { keep: { y: { into: "texts", stretches: [{ ...stretches[0]!, toAt: 4 }] } } }),
+      "engine/run",
+      /do not fit 4/,
+    );
+    await engine.release(["texts", "block"]);
+    assert.equal((await engine.stats()).residents, before.residents);
+  });
+
   test("wrong feeds are named", async () => {
     const program = await engine.compile(addOne);
     await fails(program.run({}), "engine/run", /input x was not fed/);

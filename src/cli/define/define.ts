@@ -85,6 +85,15 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+export function number(text: string): number {
+  if (text.trim() !== "" && Number.isFinite(Number(text))) return Number(text);
+  throw new InvalidArgumentError("It must be a number.");
+}
+
+export function texts(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
 export function seconds(text: string): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError(`${text} is not a positive number.`);

@@ -1,5 +1,6 @@
-/** The commands that use tags: predict, eval. What one does is loaded when it is called. */
-import { type Define, engineOptions, fields } from "./define.ts";
+/** The commands that use tags: predict, eval, generate. What one does is loaded when it is called. */
+import { Option } from "commander";
+import { type Define, engineOptions, fields, number, texts, wholeNumber } from "./define.ts";
 
 export function useCommands({ program, add }: Define): void {
   engineOptions(
@@ -50,5 +51,50 @@ export function useCommands({ program, add }: Define): void {
         "columns with the truth, one per output (default: as the tag calls them)",
       )
       .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
+  );
+
+  engineOptions(
+    add(
+      program,
+      "generate",
+      "Continue a prompt, or the prompt of every row of a table, with text.",
+      [
+        ['tagllm generate --prompt "In the beginning" --max-tokens 40', "plain text, as it is written"],
+        [
+          'tagllm generate --template "<EN> {en} <Translate>" --tags tags --field en=bread',
+          "a prompt with tags and fields",
+        ],
+        [
+          'tagllm generate --template "{start}" --data starts.csv --temperature 0.8 --seed 1 --out texts.csv',
+          "a table",
+        ],
+        ["cat prompt.txt | tagllm generate --prompt -", "a prompt from a pipe"],
+      ],
+      async (io, _words, options) => (await import("../commands/generate.ts")).generateText(io, options),
+    )
+      .option("-p, --prompt <text>", "plain text to continue; - reads it from stdin")
+      .option("--template <text>", "a prompt with tags <Name> and fields {name} to continue")
+      .option("--tags <folder>", "where the template's tags are (default: the current folder)")
+      .option("-f, --field <name=value...>", "one field of the template; once for each field", fields)
+      .option("-d, --data <file>", "a table whose columns are the fields; - reads JSON lines from stdin")
+      .option("-o, --out <file>", "write the table with the texts to .csv, .tsv, .jsonl or .parquet")
+      .option("--max-tokens <number>", "tokens of a text at most (default: 128)", wholeNumber)
+      .option("--temperature <number>", "above 0 tokens are drawn (default: 0, the likeliest)", number)
+      .option("--top-k <number>", "draw from so many of the likeliest tokens (default: all)", wholeNumber)
+      .option("--top-p <number>", "draw from the likeliest with this probability together", number)
+      .option("--min-p <number>", "draw from those with this share of the likeliest's probability", number)
+      .option("--repetition-penalty <number>", "above 1 makes repetition less likely (default: 1)", number)
+      .option("--beams <number>", "search with so many beams (default: 1)", wholeNumber)
+      .option("--length-penalty <number>", "of beams; above 0 prefers longer texts (default: 1)", number)
+      .addOption(
+        new Option("--early-stopping <when>", "of beams: when enough have ended (default: no)").choices([
+          "yes",
+          "no",
+          "never",
+        ]),
+      )
+      .option("--stop <text>", "end a text before this one; may be given again", texts)
+      .option("--seed <number>", "row i draws with this seed + i (default: 0)", wholeNumber)
+      .option("--base <base>", "checkpoint folder or hub id to continue with (default: polyglot-5m)"),
   );
 }

@@ -1,0 +1,216 @@
+/** `tagllm generate`: text from one prompt, as it is written, or from every row of a table. */
+import { readFileSync } from "node:fs";
+import type { Cell } from "../../data/parquet-writer.ts";
+import { streamPipe } from "../../data/pipe.ts";
+import { type RowBatch, streamRows } from "../../data/source.ts";
+import { TagllmError } from "../../errors.ts";
+import { type GenerateOptions, generateStream } from "../../generate/generate.ts";
+import type { GeneratePrompt } from "../../generate/prompts.ts";
+import type { Finish } from "../../generate/writer.ts";
+import type { Base } from "../../models/base.ts";
+import { defaultBase } from "../../models/default-base.ts";
+import { parseTemplate } from "../../prompts/template.ts";
+import { quote } from "../../suggest.ts";
+import { loadTag, tagFile } from "../../tags/file.ts";
+import type { Tag } from "../../tags/tag.ts";
+import type { Io } from "../io.ts";
+import { type EngineChoice, withBase } from "../open-study.ts";
+import { type Result, UsageError } from "../result.ts";
+import { grouped } from "../table.ts";
+import { fileSink, tableFormat, textSink } from "../table-writer.ts";
+
+export interface GenerateChoice extends EngineChoice {
+  prompt?: string;
+  template?: string;
+  tags?: string;
+  field?: Record<string, string>;
+  data?: string;
+  out?: string;
+  maxTokens?: number;
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  beams?: number;
+  lengthPenalty?: number;
+  earlyStopping?: "yes" | "no" | "never";
+  stop?: string[];
+  seed?: number;
+  base?: string;
+  json?: boolean;
+}
+
+/** What there is of a text; `interrupted` when Ctrl-C came before its end. */
+interface Said {
+  text: string;
+  tokens: number | null;
+  finish: Finish | "interrupted";
+  score?: number;
+}
+
+/** Rows that are read and continued together; no more are in memory. */
+const batchRows = 1000;
+
+export async function generateText(io: Io, choice: GenerateChoice): Promise<Result> {
+  checkSource(choice);
+  const { data, out } = choice;
+  if (out !== undefined) tableFormat(out);
+  const prompt = data === undefined ? onePrompt(choice) : null;
+  const tags = await tagsOf(choice);
+  return withBase(choice.base ?? defaultBase, choice, io, async (base) => {
+    const options = { ...settingsOf(choice), tags, signal: io.signal() };
+    return prompt === null ? many(io, base, choice, options) : one(io, base, prompt, choice, options);
+  });
+}
+
+function checkSource({ prompt, template, field, data, out }: GenerateChoice): void {
+  if ((prompt === undefined) === (template === undefined))
+    throw new UsageError("Give either a prompt or a template.", "Use --prompt TEXT or --template TEXT.");
+  if (template === undefined && (data !== undefined || field !== undefined))
+    throw new UsageError("A prompt has no fields.", 'Use --template "{column}" with --data or --field.');
+  if (data !== undefined && field !== undefined)
+    throw new UsageError("Give either fields or a table.", "Use --field name=value or --data FILE.");
+  if (out !== undefined && data === undefined)
+    throw new UsageError("--out is for tables.", "Use it with --data FILE.");
+}
+
+function onePrompt({ prompt, template, field = {} }: GenerateChoice): GeneratePrompt {
+  if (template !== undefined) return { template, fields: field };
+  return prompt === "-" ? readFileSync(0, "utf8").replace(/\r?\n$/, "") : (prompt as string);
+}
+
+async function tagsOf({ template, tags: folder = "." }: GenerateChoice): Promise<Map<string, Tag>> {
+  const tags = new Map<string, Tag>();
+  for (const piece of template === undefined ? [] : parseTemplate(template).pieces)
+    if (piece.kind === "tag" && !tags.has(piece.name))
+      tags.set(piece.name, await loadTag(tagFile(folder, piece.name)));
+  return tags;
+}
+
+function settingsOf(choice: GenerateChoice): GenerateOptions {
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, beams, lengthPenalty, stop, seed } =
+    choice;
+  const given = {
+    maxTokens,
+    temperature,
+    topK,
+    topP,
+    minP,
+    repetitionPenalty,
+    beams,
+    lengthPenalty,
+    stop,
+    seed,
+  };
+  const early = { yes: true, no: false, never: "never" } as const;
+  const earlyStopping = choice.earlyStopping && early[choice.earlyStopping];
+  return Object.fromEntries(
+    Object.entries({ ...given, earlyStopping }).filter(([, value]) => value !== undefined),
+  );
+}
+
+/** Continues prompts until all have ended or Ctrl-C. */
+async function say(
+  base: Base,
+  prompts: readonly GeneratePrompt[],
+  options: GenerateOptions,
+  onText: (row: number, text: string) => void,
+): Promise<{ said: Said[]; interrupted: boolean }> {
+  const said = prompts.map((): Said => ({ text: "", tokens: null, finish: "interrupted" }));
+  try {
+    for await (const event of generateStream(base, prompts, options)) {
+      const own = said[event.row] as Said;
+      if (event.kind === "text") {
+        own.text += event.text;
+        onText(event.row, event.text);
+      } else {
+        const { finish, ids, score } = event.result;
+        said[event.row] = {
+          text: own.text,
+          tokens: ids.length,
+          finish,
+          ...(score !== undefined && { score }),
+        };
+      }
+    }
+    return { said, interrupted: false };
+  } catch (error) {
+    if (!(error instanceof TagllmError && error.code === "aborted")) throw error;
+    return { said, interrupted: true };
+  }
+}
+
+/** Prints the text as it comes; with --json all of it at the end. */
+async function one(
+  io: Io,
+  base: Base,
+  prompt: GeneratePrompt,
+  { json }: GenerateChoice,
+  options: GenerateOptions,
+): Promise<Result> {
+  let characters = 0;
+  const { said, interrupted } = await say(base, [prompt], options, (_, text) => {
+    characters += text.length;
+    if (json) io.progress.update(`${grouped(characters)} characters ...`);
+    else process.stdout.write(text);
+  });
+  return { text: "", json: said[0] as Said, interrupted };
+}
+
+async function many(
+  io: Io,
+  base: Base,
+  { template, data, out }: GenerateChoice,
+  options: GenerateOptions,
+): Promise<Result> {
+  const sink = out === undefined ? textSink("csv") : await fileSink(out);
+  const all: Said[] = [];
+  let stopped = false;
+  try {
+    for await (const batch of batchesOf(data as string)) {
+      if (all.length === 0) await sink.begin(columnsOf(batch, data as string));
+      const prompts = batch.rows.map((fields) => ({ template: template as string, fields }));
+      const before = all.length;
+      let characters = 0;
+      const seed = (options.seed ?? 0) + before;
+      const { said, interrupted } = await say(base, prompts, { ...options, seed }, (_, text) => {
+        characters += text.length;
+        io.progress.update(`${grouped(before)} rows, then ${grouped(characters)} characters ...`);
+      });
+      await sink.write(said.map((s, i) => cells(batch, i, s)));
+      all.push(...said);
+      stopped = interrupted;
+      if (interrupted) break;
+    }
+    const text = await sink.finish();
+    io.progress.clear();
+    const done = { interrupted: stopped };
+    if (text !== null) return { text, json: { rows: all }, ...done };
+    const counts = { rows: all.length, out };
+    return { text: `${all.length} rows with text: ${out}`, json: counts, ...done };
+  } catch (error) {
+    await sink.abandon();
+    throw error;
+  }
+}
+
+const batchesOf = (data: string): AsyncGenerator<RowBatch, unknown> =>
+  data === "-"
+    ? streamPipe(process.stdin, "stdin", { batch: batchRows })
+    : streamRows({ file: data }, { batch: batchRows });
+
+const added = ["generated", "finish"];
+
+function columnsOf({ columns }: RowBatch, file: string) {
+  const taken = added.find((name) => columns.includes(name));
+  if (taken === undefined) return [...columns, ...added].map((name) => ({ name, type: "text" as const }));
+  const problem = `${file} already has a column ${quote(taken)}.`;
+  throw new TagllmError("data/duplicate-column", problem, "Rename or remove it.");
+}
+
+const cells = ({ columns, rows }: RowBatch, row: number, { text, finish }: Said): Cell[] => [
+  ...columns.map((name) => (rows[row] as Record<string, string>)[name] as string),
+  text,
+  finish,
+];

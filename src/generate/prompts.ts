@@ -1,0 +1,85 @@
+/** What is to be continued: plain text or a template with tags and fields -> a prompt that is ready to run. */
+import type { Query } from "../batch/layout.ts";
+import { TagllmError } from "../errors.ts";
+import type { Base } from "../models/base.ts";
+import { bindTemplate } from "../prompts/bind.ts";
+import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { parseTemplate, type Template } from "../prompts/template.ts";
+import { quote } from "../suggest.ts";
+import { requireBase, requireTag, requireUsedTags } from "../tags/library.ts";
+import { type Tag, tagSpec } from "../tags/tag.ts";
+
+/** Plain text, in which nothing is a tag or a field; or a template with what its fields hold. */
+export type GeneratePrompt =
+  | string
+  | { readonly template: string; readonly fields?: Readonly<Record<string, string>> };
+
+/**
+ * @param bos whether prompts begin with BOS; otherwise as the tags were trained, or as the tokenizer says
+ * @throws generate/answer, tag/unknown, tag/wrong-base, tag/changed, prompts/*
+ */
+export function queriesOf(
+  base: Base,
+  prompts: readonly GeneratePrompt[],
+  tags: ReadonlyMap<string, Tag>,
+  bos?: boolean,
+): Query[] {
+  return prompts.map((prompt, i) => {
+    try {
+      return typeof prompt === "string"
+        ? compiled(base, plain(prompt), {}, new Map(), bos)
+        : compiled(base, parseTemplate(prompt.template), prompt.fields ?? {}, tags, bos);
+    } catch (error) {
+      if (prompts.length === 1 || !(error instanceof TagllmError)) throw error;
+      throw new TagllmError(error.code, `Prompt ${i + 1}: ${error.problem}`, error.cure, { cause: error });
+    }
+  });
+}
+
+const plain = (text: string): Template => ({
+  source: text,
+  pieces: text === "" ? [] : [{ kind: "text", text }],
+});
+
+function compiled(
+  base: Base,
+  template: Template,
+  fields: Readonly<Record<string, string>>,
+  tags: ReadonlyMap<string, Tag>,
+  bos: boolean | undefined,
+): Query {
+  const named = template.pieces.flatMap((p) => (p.kind === "tag" ? [requireTag(tags, p.name)] : []));
+  for (const tag of named) requireBase(tag, base.fingerprint);
+  const asked = named.find(({ kind }) => kind === "function");
+  if (asked) requireTextAnswer(asked, tags);
+  const bound = bindTemplate(template, {
+    tags: new Map(named.map((tag) => [tag.name, tagSpec(tag)])),
+    fields: Object.keys(fields),
+    ...(asked?.outputs[0] !== undefined && { target: asked.outputs[0] }),
+  });
+  const prompt = compilePrompt(bound, fields, {
+    tokenizer: base.tokenizer,
+    maxTokens: base.architecture.maxPositions - 1,
+    bos: bos ?? (asked ?? named[0])?.bos ?? base.tokenizer.addBos,
+    withTarget: false,
+    eosAfterTarget: false,
+  });
+  return continued(prompt, asked?.isolate ?? false);
+}
+
+/** A prompt of which everything but the end may be stored. */
+export const continued = (prompt: Prompt, isolate: boolean): Query => ({
+  prompt,
+  isolate,
+  cut: prompt.readout ?? prompt.ids.length - 1,
+});
+
+function requireTextAnswer(tag: Tag, tags: ReadonlyMap<string, Tag>): void {
+  requireUsedTags(tag, tags);
+  if (!tag.head) return;
+  throw new TagllmError(
+    "generate/answer",
+    `The function tag ${quote(tag.name)} answers with ${tag.classes ? "a class" : "numbers"}, not with text.`,
+    "Ask it with predict.",
+  );
+}

@@ -1,0 +1,112 @@
+/** Logits processors and beam search against PyTorch (test/golden/make/generate.py). */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { BeamWriter } from "../../src/generate/beams.ts";
+import { chooser, penaliseRepetition, softmax, warp } from "../../src/generate/sampling.ts";
+import { Random } from "../support/random.ts";
+
+const golden = JSON.parse(await readFile(new URL("../golden/generate.json", import.meta.url), "utf8"));
+
+describe("what is done to logits is what Hugging Face's formulas say", () => {
+  for (const { logits, seen, scores, ...sampling } of golden.processors) {
+    test(JSON.stringify(sampling), () => {
+      const penalised = penaliseRepetition(Float32Array.from(logits), seen, sampling.repetitionPenalty);
+      const found = [...warp(penalised, sampling)];
+      assert.deepEqual(
+        found.map((x) => x === Number.NEGATIVE_INFINITY),
+        scores.map((x: number | null) => x === null),
+      );
+      found.forEach((x, i) => {
+        if (scores[i] !== null) assert.ok(Math.abs(x - scores[i]) < 1e-5, `${i}: ${x} for ${scores[i]}`);
+      });
+    });
+  }
+});
+
+test("draws have the probabilities that the scores say", () => {
+  const logits = new Random(1).floats(6, -2, 2);
+  const sampling = { temperature: 0.7, topK: 4, topP: 1, minP: 0, repetitionPenalty: 1 };
+  const expected = softmax(warp(logits, sampling));
+  const choose = chooser(sampling, 5);
+  const counts = new Float64Array(6);
+  const draws = 20_000;
+  for (let i = 0; i < draws; i++) {
+    const id = choose(logits, new Set());
+    counts[id] = (counts[id] as number) + 1;
+  }
+  expected.forEach((p, id) => {
+    const spread = Math.sqrt((p * (1 - p)) / draws);
+    assert.ok(Math.abs((counts[id] as number) / draws - p) <= 4 * spread, `token ${id}`);
+  });
+});
+
+interface Search {
+  setting: {
+    beams: number;
+    lengthPenalty: number;
+    earlyStopping: boolean | "never";
+    maxTokens: number;
+    repetitionPenalty: number;
+  };
+  eos: number[];
+  prompt: number[];
+  table: number[];
+  depths: number;
+  vocab: number;
+  ids: number[];
+  score: number;
+}
+
+/** Runs a writer on a made-up language model: logits after a token, by the depth at which it stands. */
+function search({ setting, eos, prompt, table, depths, vocab }: Omit<Search, "ids" | "score">): BeamWriter {
+  const ends = { maxTokens: setting.maxTokens, eos: new Set(eos), room: 1000 };
+  const writer = new BeamWriter(prompt, setting, ends);
+  const after = (depth: number, id: number) => {
+    const at = ((depth % depths) * vocab + id) * vocab;
+    return Float32Array.from(table.slice(at, at + vocab));
+  };
+  let next = writer.advance([after(0, prompt.at(-1) as number)]);
+  for (let depth = 1; next.length; depth++) next = writer.advance(next.map(({ id }) => after(depth, id)));
+  return writer;
+}
+
+describe("beam search finds what Hugging Face's finds", () => {
+  for (const [i, given] of (golden.searches as Search[]).entries()) {
+    test(`${i}: ${JSON.stringify({ ...given.setting, eos: given.eos })}`, () => {
+      const writer = search(given);
+      assert.deepEqual(writer.ids, given.ids);
+      assert.ok(Math.abs(writer.score - given.score) < 1e-4, `${writer.score} for ${given.score}`);
+    });
+  }
+});
+
+test("as many beams as there are texts find the likeliest of all texts", () => {
+  const [vocab, length] = [4, 3];
+  const random = new Random(9);
+  for (let round = 0; round < 10; round++) {
+    const table = [...random.floats(length * vocab * vocab, -2, 2)];
+    const model = { table, depths: length, vocab, prompt: [0], eos: [] };
+    const setting = {
+      beams: vocab ** length,
+      lengthPenalty: 0,
+      earlyStopping: "never",
+      repetitionPenalty: 1,
+    } as const;
+    const found = search({ ...model, setting: { ...setting, maxTokens: length } });
+    let best = { ids: [] as number[], score: Number.NEGATIVE_INFINITY };
+    const walk = (ids: number[], score: number) => {
+      if (ids.length === length) {
+        if (score > best.score) best = { ids, score };
+        return;
+      }
+      const at = (ids.length * vocab + (ids.at(-1) ?? 0)) * vocab;
+      softmax(Float32Array.from(table.slice(at, at + vocab))).forEach((p, id) => {
+        walk([...ids, id], score + Math.log(p));
+      });
+    };
+    walk([], 0);
+    assert.deepEqual(found.ids, best.ids);
+    assert.ok(Math.abs(found.score - best.score) < 1e-5);
+  }
+});

@@ -39,6 +39,7 @@ export type { Finish } from "./generate/writer.ts";
 export type { Device } from "./graph/lower.ts";
 export { type PulledModel, type PullOptions, pullModel } from "./hub/model.ts";
 export type { HubEvent, HubOptions } from "./hub/snapshot.ts";
+export type { Pushed, PushOptions } from "./hub/upload.ts";
 export type { ColumnView } from "./learn/columns.ts";
 export type { AnswerKind, Input, Recipe } from "./learn/compose.ts";
 export { type LearnEvent, type Learned, type LearnOptions, learn } from "./learn/learn.ts";
@@ -70,7 +71,16 @@ export { type RunOptions, runStudy, type StudyEvent } from "./study/run.ts";
 export { type Study, studySchema } from "./study/schema.ts";
 export type { Side } from "./study/sources.ts";
 export type { TaskKind } from "./study/tasks.ts";
+export type { Copied } from "./tags/change-library.ts";
 export { loadTag, saveTag } from "./tags/file.ts";
+export {
+  type PulledTags,
+  type PullTagsOptions,
+  type PushedTags,
+  type PushTagsOptions,
+  pullTags,
+  pushTags,
+} from "./tags/hub.ts";
 export { type ListedTag, listTags, openTags } from "./tags/library.ts";
 export { type Head, type Scaling, type Tag, tagDigest } from "./tags/tag.ts";
 export type { TrainEvent, Validation } from "./train/trainer.ts";

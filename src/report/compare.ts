@@ -1,5 +1,6 @@
 /** Several runs beside each other: the trained tag's main metric on every task that any of them has. */
-import { headingOf, isTrainedTag, mainMetric } from "../study/methods.ts";
+import { headingOf } from "../evaluate/metric-names.ts";
+import { isTrainedTag, mainMetric } from "../study/methods.ts";
 import type { Report } from "../study/report.ts";
 import { methodCell } from "./summary.ts";
 

@@ -1,7 +1,7 @@
 /** One HTML file that needs nothing else: no script, no network; for the screen and for A4. */
 
+import { headingOf } from "../evaluate/metric-names.ts";
 import { leakHeadings, leakRows, qualityText } from "../study/audit-text.ts";
-import { headingOf } from "../study/methods.ts";
 import { escapeText, legend, lineChart, scatterChart } from "./charts.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, StageDocument, TaskDocument } from "./document.ts";

@@ -1,6 +1,7 @@
 /** The report as Markdown: the same words and tables, without charts. */
+
+import { headingOf } from "../evaluate/metric-names.ts";
 import { leakHeadings, leakRows, qualityText } from "../study/audit-text.ts";
-import { headingOf } from "../study/methods.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, TaskDocument } from "./document.ts";
 import type { Geometry } from "./geometry.ts";

@@ -1,9 +1,11 @@
 /** What a run found: the shape of report.json (docs/report.md) and its text form for the terminal. */
+
+import { headingOf } from "../evaluate/metric-names.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { QualityReport } from "./audit.ts";
 import { leakLine } from "./audit-text.ts";
 import { type Leakage, wholeInput } from "./leakage.ts";
-import { headingOf, type MethodResult } from "./methods.ts";
+import type { MethodResult } from "./methods.ts";
 import type { Side } from "./sources.ts";
 
 export interface TaskReport {

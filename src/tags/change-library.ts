@@ -28,9 +28,17 @@ export async function copyTag(file: string, folder: string): Promise<Copied> {
   const needed = new Map<string, Tag>();
   for (const name of tagsAskedFor(tag)) needed.set(name, await companion(tag, name, dirname(file), folder));
   requireUsedTags(tag, needed);
+  return addTags([...needed.values(), tag], folder);
+}
+
+/**
+ * Write tags into a library, which is made if needed. All are compared with what is there before anything is written.
+ * @throws tag/duplicate where the folder has another tag of a name, and what saving throws
+ */
+export async function addTags(tags: readonly Tag[], folder: string): Promise<Copied> {
   const missing: Tag[] = [];
   const kept: string[] = [];
-  for (const each of [...needed.values(), tag]) {
+  for (const each of tags) {
     const present = await loadIfThere(tagFile(folder, each.name));
     if (present === null) missing.push(each);
     else if (tagDigest(present) === tagDigest(each)) kept.push(each.name);

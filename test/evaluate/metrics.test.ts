@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { classificationMetrics } from "../../src/evaluate/classification.ts";
+import { metricInfo } from "../../src/evaluate/metric-names.ts";
 import { concordanceIndex, pearson, r2, regressionMetrics, spearman } from "../../src/evaluate/metrics.ts";
 import { classesOfRows, meanOfRows, numbersOfRows } from "../../src/evaluate/of-rows.ts";
-import { metricInfo } from "../../src/study/methods.ts";
 import fc from "../support/properties.ts";
 import { difference, goldens, metricCases } from "./golden.ts";
 

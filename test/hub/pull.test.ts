@@ -10,10 +10,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
+import { downloadFileToCacheDir, scanCacheDir } from "@huggingface/hub";
+import { parse } from "yaml";
 import { findBase, pullModel } from "../../src/hub/model.ts";
 import type { HubEvent } from "../../src/hub/snapshot.ts";
+import { domainStudy } from "../../src/learn/compose.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { encodeSafetensors } from "../../src/weights/safetensors.ts";
@@ -51,6 +54,58 @@ test("the files of a base land as huggingface_hub has them, and only those", asy
     pulled.bytes,
     wanted.reduce((sum, file) => sum + readFileSync(join(defaultBase, file)).length, 0),
   );
+});
+
+test("the cache reader of @huggingface/hub, which is not ours, finds what was pulled, and nothing odd", async (t) => {
+  for (const env of [{}, { HF_HUB_DISABLE_SYMLINKS: "1" }] as Record<string, string>[]) {
+    const { cache, hub, options } = await world(t, polyglot());
+    const pulled = await pullModel(name, { ...options, env: { ...options.env, ...env } });
+    await pullModel(`${name}@${pulled.commit}`, { ...options, env: { ...options.env, ...env } });
+    const { repos, warnings, size } = await scanCacheDir(cache);
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(
+      repos.map(({ id }) => id),
+      [{ name, type: "model" }],
+    );
+    assert.equal(size, pulled.bytes);
+    const [revision] = repos[0]?.revisions ?? [];
+    assert.deepEqual(
+      [revision?.commitOid, revision?.path, revision?.refs],
+      [pulled.commit, pulled.folder, ["main"]],
+    );
+    const files = revision?.files.map(({ path }) => basename(path)).sort();
+    assert.deepEqual(files, [...pulled.files].sort());
+    hub.requests.length = 0;
+    const path = await downloadFileToCacheDir({
+      repo: name,
+      path: "model.safetensors",
+      revision: pulled.commit,
+      cacheDir: cache,
+      hubUrl: hub.endpoint,
+    });
+    assert.equal(path, join(pulled.folder, "model.safetensors"));
+    assert.equal(hub.requests.length, 0);
+  }
+});
+
+test("a study written for a base of the hub names it by its id, one of a folder by the way to it", () => {
+  const plan = {
+    name: "words",
+    file: "/data/words.csv",
+    inputs: [{ column: "word", tag: "Word" }],
+    target: "size",
+    answer: "number",
+    test: 0.1,
+    validation: 0.1,
+    splitSeed: 0,
+    seeds: [1],
+    domainSteps: 5,
+    molecules: [],
+  } as const;
+  const baseOf = (base: string) =>
+    (parse(domainStudy({ ...plan, base }, {}, "/runs/words") ?? "") as { base: string }).base;
+  assert.equal(baseOf("lab/polyglot@v1"), "lab/polyglot@v1");
+  assert.equal(baseOf("/models/polyglot"), "../../models/polyglot");
 });
 
 test("a base loads by its id, from the cache the second time, with the numbers of the folder", async (t) => {

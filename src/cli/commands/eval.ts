@@ -1,9 +1,9 @@
 /** `tagllm eval`: how good a tag is on a labelled table. */
 import { readRows } from "../../data/source.ts";
+import { headingOf } from "../../evaluate/metric-names.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { evaluateTag, rowsToScore } from "../../study/evaluate.ts";
 import type { Evaluation, MetricInterval, OutputEvaluation } from "../../study/evaluation.ts";
-import { headingOf } from "../../study/methods.ts";
 import { listTags } from "../../tags/library.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";

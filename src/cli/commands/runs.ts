@@ -2,12 +2,13 @@
 import { rm } from "node:fs/promises";
 import { relative } from "node:path";
 import { TagllmError } from "../../errors.ts";
+import { headingOf } from "../../evaluate/metric-names.ts";
 import { compareRuns } from "../../report/compare.ts";
 import { resolvedStudy } from "../../report/document.ts";
 import { findRuns, type RunSummary, readRun, summarise } from "../../report/read-run.ts";
 import { methodCell } from "../../report/summary.ts";
 import { differences } from "../../study/differences.ts";
-import { headingOf, isTrainedTag, mainMetric, verdict } from "../../study/methods.ts";
+import { isTrainedTag, mainMetric, verdict } from "../../study/methods.ts";
 import { formatReport } from "../../study/report.ts";
 import { workerOf } from "../../study/run-folder.ts";
 import { type Result, UsageError } from "../result.ts";

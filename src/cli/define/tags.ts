@@ -1,9 +1,10 @@
 /** The commands of `tags`. What one does is loaded when it is called. */
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import { common, type Define, engineOptions } from "./define.ts";
 
-export function tagCommands({ add, group }: Define): void {
-  const tags = group("tags", "See, rename, copy and remove tags.", [
+export function tagCommands(define: Define): void {
+  const { add, group } = define;
+  const tags = group("tags", "See, rename, copy and remove tags; push and pull them.", [
     ["tagllm tags list runs/solubility/tags", "and tags show FILE, tags copy FILE FOLDER, ..."],
   ]);
 
@@ -142,6 +143,47 @@ export function tagCommands({ add, group }: Define): void {
         new Option("--format <name>", "what to write").choices(["npy", "peft"]).makeOptionMandatory(),
       )
       .requiredOption("-o, --out <path>", "the file, or for peft the folder; it must not be there yet"),
+  );
+
+  hubCommands(define, tags);
+}
+
+function hubCommands({ add }: Define, tags: Command): void {
+  common(
+    add(
+      tags,
+      "push",
+      "Push a library to the Hugging Face hub, with a model card made from its tags.",
+      [
+        [
+          "tagllm tags push runs/solubility/tags lab/solubility --license apache-2.0",
+          "HF_TOKEN may write there",
+        ],
+        ["tagllm tags push tags lab/ours --private", "the repository is made a private one"],
+      ],
+      async (io, [folder, id], options) =>
+        (await import("../commands/hub-tags.ts")).push(io, folder!, id!, options),
+    )
+      .argument("<library>", "folder of tag files")
+      .argument("<id>", "ORG/NAME; made if it is not there")
+      .option("--license <name>", "for the card: an identifier of the hub's, such as apache-2.0")
+      .option("--private", "where the repository has to be made"),
+  );
+
+  common(
+    add(
+      tags,
+      "pull",
+      "Get the tags of a repository on the Hugging Face hub, each checked.",
+      [
+        ["tagllm tags pull lab/solubility", "into the folder solubility"],
+        ["tagllm tags pull lab/solubility --into tags", "into a library that is there"],
+      ],
+      async (io, [id], options) => (await import("../commands/hub-tags.ts")).pull(io, id!, options),
+    )
+      .argument("<id>", "ORG/NAME, or ORG/NAME@REVISION")
+      .option("--into <folder>", "the library they go into (default: NAME)")
+      .option("--revision <name>", "branch, tag or commit (default: main)"),
   );
 }
 

@@ -1,0 +1,25 @@
+/** What metrics are called where people read them. */
+
+/** How a metric is called, and which way it is better. The first of a method decides. */
+export const metricInfo: Readonly<Record<string, { heading: string; lower: boolean }>> = {
+  rmse: { heading: "RMSE", lower: true },
+  mse: { heading: "MSE", lower: true },
+  mae: { heading: "MAE", lower: true },
+  pearson: { heading: "Pearson", lower: false },
+  spearman: { heading: "Spearman", lower: false },
+  r2: { heading: "R2", lower: false },
+  ci: { heading: "C-index", lower: false },
+  rocAuc: { heading: "ROC-AUC", lower: false },
+  prAuc: { heading: "PR-AUC", lower: false },
+  accuracy: { heading: "accuracy", lower: false },
+  f1: { heading: "F1", lower: false },
+  logLoss: { heading: "log loss", lower: true },
+  bitsPerCharacter: { heading: "bits/char", lower: true },
+  exactMatch: { heading: "exact match", lower: false },
+  bleu: { heading: "BLEU", lower: false },
+  chrf: { heading: "chrF", lower: false },
+  nats: { heading: "nats/token", lower: true },
+  perplexity: { heading: "perplexity", lower: true },
+};
+
+export const headingOf = (metric: string): string => metricInfo[metric]?.heading ?? metric;

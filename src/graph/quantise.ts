@@ -47,6 +47,19 @@ function roundRows(g: Graph, x: Value): { rounded: Value; scale: Value } {
  */
 const SPREAD = new Set(["SwiGLU", "ScatterElements"]);
 
+/** The weights whose products a gate takes: what it sends back to them has its outliers too. */
+function gatedWeights({ nodes }: Graph): ReadonlySet<Value> {
+  const makers = new Map(nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
+  const weightsOf = (x: Value): Value[] => {
+    const maker = makers.get(x);
+    if (maker?.op === "Split" || maker?.op === "Reshape") return weightsOf(maker.inputs[0] as Value);
+    return maker?.op === "Gemm" ? [maker.inputs[1] as Value] : [];
+  };
+  return new Set(
+    nodes.filter(({ op }) => op === "SwiGLU").flatMap(({ inputs }) => inputs.flatMap(weightsOf)),
+  );
+}
+
 const product: Lowering = (g, inputs, node) => {
   const [x, w, bias] = inputs as [Value, Value, Value | undefined];
   const direction = node.attributes.transB ? "forward" : "backward";
@@ -74,9 +87,12 @@ const replaceable = ({ attributes }: Node, [x, w]: readonly Value[]): boolean =>
 /** Takes a graph before it is lowered. */
 export function quantise(graph: Graph): Graph {
   const spread = new Set(graph.nodes.filter((n) => SPREAD.has(n.op)).flatMap((n) => n.outputs));
+  const gated = gatedWeights(graph);
+  const isSpread = ({ inputs: [x, w], attributes }: Node) =>
+    spread.has(x as Value) || (!attributes.transB && gated.has(w as Value));
   return rewrite(graph, {
     Gemm: (g, inputs, node) =>
-      replaceable(node, inputs) && !spread.has(node.inputs[0] as Value)
+      replaceable(node, inputs) && !isSpread(node)
         ? product(g, inputs, node)
         : [g.one("Gemm", inputs, node.attributes)],
   });

@@ -118,11 +118,12 @@ export class Runner {
     lanes: readonly number[],
   ): Promise<Float32Array[]> {
     const vocab = this.base.architecture.vocabSize;
-    const { fixedShapes, tokens } = this.options;
+    const { fixedShapes, plain, tokens } = this.options;
     const out: Float32Array[] = new Array(layouts.length);
     const laneOf = (index: number) => lanes[index] as number;
     const groups = fixedShapes ? groupByShape(layouts, tokens) : this.groups(layouts);
-    await this.eachGroup(layouts, groups, async (batch, indices) => {
+    const shares = !plain && !fixedShapes;
+    await this.eachGroup(layouts, groups, shares, async (batch, indices) => {
       await cache.place(
         indices.flatMap((i) =>
           this.stored.placed(layouts[i] as Layout).map((b) => ({ ...b, lane: laneOf(i) })),
@@ -252,7 +253,7 @@ export class Runner {
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
   ): Promise<void> {
     const layouts = this.layouts(queries);
-    await this.eachGroup(layouts, this.groups(layouts), work);
+    await this.eachGroup(layouts, this.groups(layouts), !this.options.plain, work);
   }
 
   private groups(layouts: readonly Layout[]): Group[] {
@@ -263,13 +264,14 @@ export class Runner {
       : groupPacked(layouts, tokens, nameOf, this.base.architecture);
   }
 
+  /** @param shares whether a block that all rows of a run have in common is fed once */
   private async eachGroup(
     layouts: readonly Layout[],
     groups: readonly Group[],
+    shares: boolean,
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
   ): Promise<void> {
     const { stored } = this;
-    const shares = !this.options.plain && !this.options.fixedShapes;
     for (const portion of stored.portions(layouts, groups)) {
       await stored.prepare(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
       for (const group of portion) await work(stored.batch(layouts, group, shares), group.rows.flat());

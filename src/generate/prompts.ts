@@ -3,20 +3,25 @@ import type { Query } from "../batch/layout.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { bindTemplate } from "../prompts/bind.ts";
+import { chatBos, readTemplate } from "../prompts/chat.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
-import { parseTemplate, type Template } from "../prompts/template.ts";
+import { escapeTemplate, type Message, type Template, type TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase, requireTag, requireUsedTags } from "../tags/library.ts";
 import { type Tag, tagSpec } from "../tags/tag.ts";
 
-/** Plain text, in which nothing is a tag or a field; or a template with what its fields hold. */
+/**
+ * Plain text, or messages of a chat, in which nothing is a tag or a field; or a template, as one text or as messages,
+ * with what its fields hold. Around messages the base's chat template writes.
+ */
 export type GeneratePrompt =
   | string
-  | { readonly template: string; readonly fields?: Readonly<Record<string, string>> };
+  | { readonly messages: readonly Message[] }
+  | { readonly template: TemplateSource; readonly fields?: Readonly<Record<string, string>> };
 
 /**
  * @param bos whether prompts begin with BOS; otherwise as the tags were trained, or as the tokenizer says
- * @throws generate/answer, tag/unknown, tag/wrong-base, tag/changed, prompts/*
+ * @throws generate/answer, tag/unknown, tag/wrong-base, tag/changed, prompts/*, chat/*
  */
 export function queriesOf(
   base: Base,
@@ -26,9 +31,12 @@ export function queriesOf(
 ): Query[] {
   return prompts.map((prompt, i) => {
     try {
-      return typeof prompt === "string"
-        ? compiled(base, plain(prompt), {}, new Map(), bos)
-        : compiled(base, parseTemplate(prompt.template), prompt.fields ?? {}, tags, bos);
+      if (typeof prompt === "string") return compiled(base, plain(prompt), {}, new Map(), bos);
+      const [source, fields] =
+        "messages" in prompt
+          ? [prompt.messages.map(plainMessage), {}]
+          : [prompt.template, prompt.fields ?? {}];
+      return compiled(base, readTemplate(source, base.tokenizer), fields, tags, bos);
     } catch (error) {
       if (prompts.length === 1 || !(error instanceof TagllmError)) throw error;
       throw new TagllmError(error.code, `Prompt ${i + 1}: ${error.problem}`, error.cure, { cause: error });
@@ -40,6 +48,8 @@ const plain = (text: string): Template => ({
   source: text,
   pieces: text === "" ? [] : [{ kind: "text", text }],
 });
+
+const plainMessage = ({ role, content }: Message): Message => ({ role, content: escapeTemplate(content) });
 
 function compiled(
   base: Base,
@@ -60,7 +70,7 @@ function compiled(
   const prompt = compilePrompt(bound, fields, {
     tokenizer: base.tokenizer,
     maxTokens: base.architecture.maxPositions - 1,
-    bos: bos ?? (asked ?? named[0])?.bos ?? base.tokenizer.addBos,
+    bos: bos ?? chatBos(template, base.tokenizer) ?? (asked ?? named[0])?.bos ?? base.tokenizer.addBos,
     withTarget: false,
     eosAfterTarget: false,
   });

@@ -42,6 +42,9 @@ export const tagNameRule = "a letter, then up to 63 letters, digits, '_', '.' or
 
 const special = "<>{}\\";
 
+/** The template whose only piece is this text. */
+export const escapeTemplate = (text: string): string => text.replace(/[<>{}\\]/g, "\\$&");
+
 /** Parse a template. Throws prompts/empty, unclosed, stray, name or escape, each with the place marked. */
 export function parseTemplate(source: string): Template {
   if (source === "") {

@@ -9,7 +9,7 @@ import type { GeneratePrompt } from "../../generate/prompts.ts";
 import type { Finish } from "../../generate/writer.ts";
 import type { Base } from "../../models/base.ts";
 import { defaultBase } from "../../models/default-base.ts";
-import { parseTemplate } from "../../prompts/template.ts";
+import { type TemplateSource, writtenPieces } from "../../prompts/template.ts";
 import { quote } from "../../suggest.ts";
 import { loadTag, tagFile } from "../../tags/file.ts";
 import type { Tag } from "../../tags/tag.ts";
@@ -22,6 +22,8 @@ import { fileSink, tableFormat, textSink } from "../table-writer.ts";
 export interface GenerateChoice extends EngineChoice {
   prompt?: string;
   template?: string;
+  chat?: boolean;
+  system?: string;
   tags?: string;
   field?: Record<string, string>;
   data?: string;
@@ -64,25 +66,44 @@ export async function generateText(io: Io, choice: GenerateChoice): Promise<Resu
   });
 }
 
-function checkSource({ prompt, template, field, data, out }: GenerateChoice): void {
+function checkSource({ prompt, template, chat, system, field, data, out }: GenerateChoice): void {
   if ((prompt === undefined) === (template === undefined))
     throw new UsageError("Give either a prompt or a template.", "Use --prompt TEXT or --template TEXT.");
   if (template === undefined && (data !== undefined || field !== undefined))
     throw new UsageError("A prompt has no fields.", 'Use --template "{column}" with --data or --field.');
   if (data !== undefined && field !== undefined)
     throw new UsageError("Give either fields or a table.", "Use --field name=value or --data FILE.");
+  if (system !== undefined && !chat)
+    throw new UsageError("Only a chat has a system message.", "Use --system with --chat.");
   if (out !== undefined && data === undefined)
     throw new UsageError("--out is for tables.", "Use it with --data FILE.");
 }
 
-function onePrompt({ prompt, template, field = {} }: GenerateChoice): GeneratePrompt {
-  if (template !== undefined) return { template, fields: field };
-  return prompt === "-" ? readFileSync(0, "utf8").replace(/\r?\n$/, "") : (prompt as string);
+function onePrompt(choice: GenerateChoice): GeneratePrompt {
+  const { prompt, field = {} } = choice;
+  const template = templateOf(choice);
+  if (template !== null) return { template, fields: field };
+  const text = prompt === "-" ? readFileSync(0, "utf8").replace(/\r?\n$/, "") : (prompt as string);
+  return choice.chat ? { messages: messages(text, choice) } : text;
 }
 
-async function tagsOf({ template, tags: folder = "." }: GenerateChoice): Promise<Map<string, Tag>> {
+/** The template of one prompt or of all rows; null without. */
+function templateOf(choice: GenerateChoice): TemplateSource | null {
+  const { template, chat } = choice;
+  if (template === undefined) return null;
+  return chat ? messages(template, choice) : template;
+}
+
+const messages = (user: string, { system }: GenerateChoice) => [
+  ...(system === undefined ? [] : [{ role: "system", content: system }]),
+  { role: "user", content: user },
+];
+
+async function tagsOf(choice: GenerateChoice): Promise<Map<string, Tag>> {
+  const { tags: folder = "." } = choice;
+  const template = templateOf(choice);
   const tags = new Map<string, Tag>();
-  for (const piece of template === undefined ? [] : parseTemplate(template).pieces)
+  for (const piece of template === null ? [] : writtenPieces(template))
     if (piece.kind === "tag" && !tags.has(piece.name))
       tags.set(piece.name, await loadTag(tagFile(folder, piece.name)));
   return tags;
@@ -158,19 +179,16 @@ async function one(
   return { text: "", json: said[0] as Said, interrupted };
 }
 
-async function many(
-  io: Io,
-  base: Base,
-  { template, data, out }: GenerateChoice,
-  options: GenerateOptions,
-): Promise<Result> {
+async function many(io: Io, base: Base, choice: GenerateChoice, options: GenerateOptions): Promise<Result> {
+  const { data, out } = choice;
+  const template = templateOf(choice) as TemplateSource;
   const sink = out === undefined ? textSink("csv") : await fileSink(out);
   const all: Said[] = [];
   let stopped = false;
   try {
     for await (const batch of batchesOf(data as string)) {
       if (all.length === 0) await sink.begin(columnsOf(batch, data as string));
-      const prompts = batch.rows.map((fields) => ({ template: template as string, fields }));
+      const prompts = batch.rows.map((fields) => ({ template, fields }));
       const before = all.length;
       let characters = 0;
       const seed = (options.seed ?? 0) + before;

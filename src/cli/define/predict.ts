@@ -74,6 +74,11 @@ export function useCommands({ program, add }: Define): void {
     )
       .option("-p, --prompt <text>", "plain text to continue; - reads it from stdin")
       .option("--template <text>", "a prompt with tags <Name> and fields {name} to continue")
+      .option(
+        "--chat",
+        "the prompt or template is a user's message: the base's chat template writes around it",
+      )
+      .option("--system <text>", "with --chat: what the system says before it")
       .option("--tags <folder>", "where the template's tags are (default: the current folder)")
       .option("-f, --field <name=value...>", "one field of the template; once for each field", fields)
       .option("-d, --data <file>", "a table whose columns are the fields; - reads JSON lines from stdin")

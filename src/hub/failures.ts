@@ -13,6 +13,14 @@ export class LostConnection extends Error {
   }
 }
 
+export const unreachable = (problem: string, cause: unknown): TagllmError =>
+  new TagllmError(
+    "hub/unreachable",
+    `The hub cannot be reached: ${problem}.`,
+    "Check the network and HF_ENDPOINT, or try again later; what was downloaded is kept.",
+    { cause },
+  );
+
 const longestWait = 60_000;
 
 /** The error of an answer; `own`: of the hub itself, not of the storage it redirected to. */

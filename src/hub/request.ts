@@ -5,7 +5,7 @@
 import { TagllmError } from "../errors.ts";
 import { version } from "../version.ts";
 import type { HubSettings } from "./environment.ts";
-import { answerError, LostConnection } from "./failures.ts";
+import { answerError, LostConnection, unreachable } from "./failures.ts";
 
 export interface Ask {
   /** What it is about, for messages: `ORG/NAME` or `ORG/NAME config.json`. */
@@ -149,7 +149,11 @@ class Watch {
   explain(error: unknown, what: string): unknown {
     if (error instanceof TagllmError || error instanceof LostConnection) return error;
     if (this.outer?.aborted) return abortedError();
-    return new LostConnection(`${what}: ${this.host}: ${reasonOf(error, this.timeout)}`, { cause: error });
+    const problem = `${what}: ${this.host}: ${reasonOf(error, this.timeout)}`;
+    // No network, or a wrong address: that is not mended within seconds.
+    if ((error as { cause?: NodeJS.ErrnoException }).cause?.code === "ENOTFOUND")
+      return unreachable(problem, error);
+    return new LostConnection(problem, { cause: error });
   }
 }
 

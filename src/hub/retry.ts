@@ -1,7 +1,6 @@
 /** Tries again what a passing fault ended: connections that break, silence, busy servers. */
 import { setTimeout as pause } from "node:timers/promises";
-import { TagllmError } from "../errors.ts";
-import { LostConnection } from "./failures.ts";
+import { LostConnection, unreachable } from "./failures.ts";
 import { abortedError } from "./request.ts";
 
 export interface Patience {
@@ -29,7 +28,7 @@ export async function withRetries<T>(
     } catch (error) {
       if (!(error instanceof LostConnection)) throw error;
       failures++;
-      if (failures >= tries) throw unreachable(error);
+      if (failures >= tries) throw unreachable(`${error.message}, ${tries} times`, error);
       const wait = Math.max(error.wait, Math.min(longestPause, firstPause * 2 ** (failures - 1)));
       onRetry?.(error.message, wait / 1000);
       await pause(wait, undefined, signal ? { signal } : {}).catch(() => {
@@ -37,13 +36,4 @@ export async function withRetries<T>(
       });
     }
   }
-}
-
-function unreachable(error: LostConnection): TagllmError {
-  return new TagllmError(
-    "hub/unreachable",
-    `The hub cannot be reached: ${error.message}, ${tries} times.`,
-    "Check the network and HF_ENDPOINT, or try again later; what was downloaded is kept.",
-    { cause: error },
-  );
 }

@@ -205,6 +205,13 @@ test("the card: front matter of the hub, every tag, its metrics, how to use it",
   assert.match(body, /tagllm tags pull lab\/solubility --into tags\n/);
   assert.match(body, /predict --tag QED --tags tags --base lab\/polyglot --field smiles=\.\.\.\n/);
   assert.doesNotMatch(card, /home\/me/, "paths of the trainer's machine are not shown");
+  const chat = [
+    { role: "system", content: "Be short." },
+    { role: "user", content: "<SMILES> {smiles} <QED>" },
+  ];
+  const chatting = modelCard([{ ...asked, base, template: chat }], { repo: "lab/solubility" });
+  assert.ok(chatting.includes("```text\nsystem: Be short.\nuser: <SMILES> {smiles} <QED>\n```"));
+  assert.match(chatting, /--field smiles=\.\.\.\n/);
   const shipped = modelCard([{ ...asked, base: { ...base, name: "polyglot-5m" } }], {
     repo: "lab/solubility",
   });

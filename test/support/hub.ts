@@ -259,10 +259,20 @@ export function sendData(
   return response.end(part);
 }
 
-/** Sends the first `bytes` of an answer as long as `data`, then breaks the connection. */
-export function sendBroken(response: ServerResponse, data: Buffer, bytes: number): void {
+/** Sends the first `bytes` of an answer as long as `data`, and when these `have arrived`, breaks the connection. */
+export function sendBroken(
+  response: ServerResponse,
+  data: Buffer,
+  bytes: number,
+  haveArrived: () => boolean,
+): void {
   response.writeHead(200, { "content-length": String(data.length) });
-  response.write(data.subarray(0, bytes), () => setTimeout(() => response.destroy(), 20));
+  response.write(data.subarray(0, bytes));
+  const look = setInterval(() => {
+    if (!haveArrived()) return;
+    clearInterval(look);
+    response.destroy();
+  }, 10);
 }
 
 function sendJson(response: ServerResponse, value: unknown): unknown {

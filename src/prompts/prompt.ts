@@ -169,7 +169,7 @@ function answerSegments(
   }
   const end = endOfTurn(bound, tokenizer);
   if (end) segments.push(end);
-  if (options.eosAfterTarget && !(end && tokenizer.isControl(end.ids.at(-1) as number)))
+  if (options.eosAfterTarget && endToken(bound, tokenizer) === null)
     segments.push(controlSegment("eos", tokenizer));
   return segments;
 }
@@ -186,12 +186,21 @@ export function beginsWithBos(text: string, tokenizer: TextTokenizer): boolean {
   return tokenizer.bosId !== null && text.startsWith(tokenizer.tokenText(tokenizer.bosId));
 }
 
+/** What follows an answer. */
+export type AnswerEnd = Pick<BoundTemplate, "closing" | "endOfTurn">;
+
 /** What ends the message of the answer, as far as its first control token: there the base stops writing. */
-function endOfTurn(bound: BoundTemplate, tokenizer: TextTokenizer): Segment | null {
+function endOfTurn(bound: AnswerEnd, tokenizer: TextTokenizer): Segment | null {
   const ids = tokenizer.encodeMarkup(bound.endOfTurn, { atStart: false });
   const control = ids.findIndex((id) => tokenizer.isControl(id));
   const kept = control === -1 ? ids : ids.subarray(0, control + 1);
   return kept.length === 0 ? null : fixed("chat", tokenizer.decode(kept), kept);
+}
+
+/** The control token that ends the message of an answer; null outside of chats and where the template has none. */
+export function endToken(end: AnswerEnd, tokenizer: TextTokenizer): number | null {
+  const last = endOfTurn(end, tokenizer)?.ids.at(-1);
+  return last !== undefined && tokenizer.isControl(last) ? last : null;
 }
 
 /** A field's blanks and value, and their tokens. */

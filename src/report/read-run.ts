@@ -34,6 +34,9 @@ export interface LossRow {
   readonly tokens?: number;
   /** Text of a domain. */
   readonly characters?: number;
+  /** Text answers of the first rows: as they should be, and as they were written. */
+  readonly truth?: string;
+  readonly said?: string;
 }
 
 export interface FinishedRun {

@@ -1,6 +1,7 @@
 /** What a report says of a task in numbers beyond the tables of the run. */
 import { bootstrapIntervals, type Interval } from "../evaluate/bootstrap.ts";
 import {
+  answersOfRows,
   classesOfRows,
   type MetricsOfRows,
   meanOfRows,
@@ -36,9 +37,15 @@ export function intervals(
   predictions: readonly PredictedRow[],
   losses: readonly LossRow[],
 ): Record<string, Interval> {
-  const [seeds, count] = predictions.length ? predictedMetrics(predictions) : lossMetrics(losses);
-  if (count === 0) return {};
-  return bootstrapIntervals(count, meanOfRows(seeds), { seed: 1, resamples: 500 });
+  const parts = predictions.length
+    ? [predictedMetrics(predictions)]
+    : [lossMetrics(losses), answerMetrics(losses)];
+  return Object.assign(
+    {},
+    ...parts.map(([seeds, count]) =>
+      count === 0 ? {} : bootstrapIntervals(count, meanOfRows(seeds), { seed: 1, resamples: 500 }),
+    ),
+  );
 }
 
 /** Of each seed, and how many rows it has. */
@@ -70,6 +77,19 @@ function lossMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
           bits: column(own, (r) => r.nats / Math.LN2),
           characters: column(own, (r) => r.characters),
         }),
+  );
+  return [metrics, seeds[0]?.length ?? 0];
+}
+
+/** Of the rows whose answers were written. */
+function answerMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
+  const written = rows.filter(({ said }) => said !== undefined);
+  const seeds = grouped(written, (r) => r.seed);
+  const metrics = seeds.map((own) =>
+    answersOfRows(
+      own.map((r) => r.truth as string),
+      own.map((r) => r.said as string),
+    ),
   );
   return [metrics, seeds[0]?.length ?? 0];
 }

@@ -4,12 +4,10 @@ import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
 import { outlierDistances } from "../evaluate/outliers.ts";
 import { continued } from "../generate/prompts.ts";
-import { fullSettings } from "../generate/settings.ts";
-import { writeTexts } from "../generate/write.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { readTemplate } from "../prompts/chat.ts";
-import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { type AnswerEnd, compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import type { Template, TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
@@ -18,6 +16,7 @@ import { type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
 import { applyHead, readout } from "../train/tasks.ts";
 import { probabilitiesOf } from "./answers.ts";
+import { writeAnswers } from "./text-answers.ts";
 
 export interface Prediction {
   /** One per output of the tag. Numbers are in the unit of the training column. */
@@ -100,7 +99,7 @@ export async function predict(
   try {
     const answers = tag.head
       ? await predictWithHead(runner, tag, prompts)
-      : await predictText(runner, tag, prompts, bound.closing, options.answerTokens ?? 64);
+      : await predictText(runner, tag, prompts, bound, options.answerTokens ?? 64);
     let next = 0;
     return compiled.map((c) =>
       c instanceof TagllmError
@@ -207,26 +206,13 @@ function classesFrom(
   };
 }
 
-/** The likeliest continuation until an end token, without the literal that closes the template. */
 async function predictText(
   runner: Runner,
   tag: Tag,
   prompts: readonly Prompt[],
-  closing: string,
+  end: AnswerEnd,
   maxTokens: number,
 ): Promise<Answered[]> {
-  const { endTokens, tokenizer, architecture } = runner.base;
-  // Where training had no EOS to end an answer with, the literal is all that ends it.
-  const stop = tokenizer.eosId === null && closing ? [closing] : [];
-  const settings = fullSettings({ maxTokens, stop }, endTokens, architecture.vocabSize);
-  const queries = prompts.map((prompt) => continued(prompt, tag.isolate));
-  const texts = new Array<string>(prompts.length);
-  for await (const event of writeTexts(runner, queries, settings))
-    if (event.kind === "end") texts[event.row] = event.written.text;
-  const name = tag.outputs[0] ?? "text";
-  return texts.map((text) => {
-    const answer = text.trim();
-    const end = closing.trim();
-    return { values: { [name]: end && answer.endsWith(end) ? answer.slice(0, -end.length).trim() : answer } };
-  });
+  const texts = await writeAnswers(runner, prompts, { isolate: tag.isolate, end, maxTokens });
+  return texts.map((text) => ({ values: { [tag.outputs[0] ?? "text"]: text } }));
 }

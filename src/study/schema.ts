@@ -218,6 +218,18 @@ const stage = z.strictObject({
     .positive()
     .default(0.1)
     .describe("Weight of the domain loss while domain tags are enriched"),
+  answers: z
+    .strictObject({
+      rows: z
+        .number()
+        .int()
+        .min(0)
+        .default(200)
+        .describe("Test rows, from the first on, whose answers are written and compared with the truth"),
+      tokens: count.default(64).describe("Longest answer"),
+    })
+    .prefault({})
+    .describe("Text answers: for exact match, BLEU and chrF of the trained tag"),
   validateEvery: count.optional().describe("Steps between validations; default: ten in a stage"),
   head: z
     .strictObject({

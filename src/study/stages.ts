@@ -44,6 +44,7 @@ import {
   type TaskRow,
   tagSpecs,
 } from "./tasks.ts";
+import { answerMetrics, type TextAnswer, testAnswers } from "./text-answers.ts";
 
 export interface StageRun {
   readonly prepared: PreparedStudy;
@@ -72,7 +73,7 @@ export interface TaskScores {
 }
 
 /** How well the base foretells the text of a row: tokens of an answer, or characters of a domain's text. */
-export interface RowLoss {
+export interface RowLoss extends Partial<TextAnswer> {
   /** 0-based data row of the file. */
   readonly row: number;
   readonly nats: number;
@@ -199,14 +200,16 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
   for (const [i, task] of stage.tasks.entries()) {
     describeFunction(run, task);
     const tagged = await score(task);
+    const answers = await testAnswers(run, task);
     const methods = {
-      "function tag": { ...textMetrics(tagged) },
+      "function tag": { ...textMetrics(tagged), ...answerMetrics(answers) },
       "untrained tag": { ...textMetrics(untrained[i] as TokenLosses) },
     };
     const losses = task.rows.test.map(({ rowNumber }, k) => ({
       row: rowNumber,
       nats: tagged.nats[k] as number,
       tokens: tagged.tokens[k] as number,
+      ...answers[k],
     }));
     scores.push({ task, target: null, methods, losses });
   }

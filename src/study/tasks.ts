@@ -9,7 +9,7 @@ import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate, type TagSpec } from "../prompts/bind.ts";
 import { chatBos, readTemplate } from "../prompts/chat.ts";
-import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { type AnswerEnd, compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
 import { cleanRows, type Finding, type TaskRow } from "./clean.ts";
@@ -44,6 +44,8 @@ export interface PreparedTask {
 
 export interface PromptCompiler {
   readonly bos: boolean;
+  /** Of answers in text. */
+  readonly end: AnswerEnd;
   /** `lengths` overrides tags' lengths: 0 leaves a tag's vectors out. */
   compile(row: TaskRow, options: { withTarget: boolean; lengths?: Record<string, number> }): Prompt;
 }
@@ -71,10 +73,15 @@ export function prepareTask(
       fields: source.table.columns,
       ...(target !== undefined && { target }),
     });
-  bind({}); // refuses a field that is no column before its rows count as empty
+  const { closing, endOfTurn } = bind({}); // refuses a field that is no column before its rows count as empty
   for (const t of [...targets, ...(spec.effects ?? []), ...(spec.molecules ?? [])])
     requireColumn(t, source, stage);
-  const compiler = makeCompiler(bind, base, { bos, maxTokens: maxTokens(study, base), eos: kind === "text" });
+  const compiler = makeCompiler(bind, base, {
+    bos,
+    maxTokens: maxTokens(study, base),
+    eos: kind === "text",
+    end: { closing, endOfTurn },
+  });
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
   const name = `${stage.name}/${spec.data}`;
   const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows });
@@ -120,11 +127,12 @@ export function tagSpecs(study: Study, names: readonly string[]): Map<string, Ta
 function makeCompiler(
   bind: (lengths: Record<string, number>) => BoundTemplate,
   base: Base,
-  { bos, maxTokens, eos }: { bos: boolean; maxTokens: number; eos: boolean },
+  { bos, maxTokens, eos, end }: { bos: boolean; maxTokens: number; eos: boolean; end: AnswerEnd },
 ): PromptCompiler {
   const bound = new Map<string, BoundTemplate>();
   return {
     bos,
+    end,
     compile(row, { withTarget, lengths = {} }) {
       const key = JSON.stringify(lengths);
       const template = bound.get(key) ?? bind(lengths);

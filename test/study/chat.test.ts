@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { readRows } from "../../src/data/source.ts";
+import { queriesOf } from "../../src/generate/prompts.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { evaluateTag } from "../../src/study/evaluate.ts";
@@ -97,6 +98,11 @@ test("messages are learned from, kept in the tag's file, and asked with", async 
   assert.equal(tag.chat, base.tokenizer.chat!.sha256);
   assert.equal(tag.bos, true);
   const rows = [{ text: "CCO" }, { text: "</s>[assistant] many" }];
+  const messages = [{ role: "user", content: "Hello {x}" }];
+  const [asked] = queriesOf(base, [{ template: messages, fields: { x: "</s>" } }], tags);
+  const { pieces } = asked!.prompt;
+  assert.equal(pieces.map((piece) => piece.text).join(""), "<s>[user] Hello </s></s>[assistant] ");
+  assert.equal([...asked!.prompt.ids].filter((id) => id === base.tokenizer.eosId).length, 1); // the other is letters
   for (const name of ["Count", "Say"]) assert.equal((await predict(base, tags, name, rows)).length, 2);
   const table = await readRows({ file: join(folder, "rows.csv") });
   const { outputs } = await evaluateTag(base, tags, "Say", table, { resamples: 10, answerTokens: 2 });

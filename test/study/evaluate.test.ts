@@ -8,6 +8,7 @@ import { readRows } from "../../src/data/source.ts";
 import { classificationMetrics } from "../../src/evaluate/classification.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
+import { describeRun } from "../../src/report/document.ts";
 import { evaluateTag } from "../../src/study/evaluate.ts";
 import type { EvaluateOptions, Evaluation } from "../../src/study/evaluation.ts";
 import { loadStudy } from "../../src/study/load.ts";
@@ -52,7 +53,7 @@ stages:
   - { name: domain, train: [Chain], steps: 2, batch: 4, tasks: [{ data: rows, template: "<Chain> {text}" }] }
   - { name: count, train: [Count], steps: 2, batch: 4, tasks: [{ data: rows, template: "<Chain> {text} has <Count>", target: [oxygens, length] }] }
   - { name: kind, train: [Kind], steps: 2, batch: 4, tasks: [{ data: rows, template: "<Chain> {text} is <Kind>", target: kind }] }
-  - { name: say, train: [Say], steps: 20, batch: 4, rate: 0.3, tasks: [{ data: rows, template: "<Chain> {text} is <Say> {kind}", target: kind }] }
+  - { name: say, train: [Say], steps: 20, batch: 4, rate: 0.3, answers: { tokens: 6 }, tasks: [{ data: rows, template: "<Chain> {text} is <Say> {kind}", target: kind }] }
 `,
   );
   const prepared = await prepareStudy(await loadStudy(join(folder, "study.yaml")), base);
@@ -102,7 +103,12 @@ test("on the test rows of the run every kind of tag has the numbers of the repor
   const kind = await evaluated("Kind", held);
   assertSame(kind.outputs[0]!.metrics, reported("kind", "kind", "function tag"));
   const say = await evaluated("Say", held);
-  assertSame(say.outputs[0]!.metrics, reported("say", null, "function tag"));
+  const ofSay = reported("say", null, "function tag");
+  assertSame(say.outputs[0]!.metrics, ofSay);
+  const { stages } = await describeRun(join(folder, "run"), "no base");
+  const { intervals } = stages.find(({ stage }) => stage === "say")!.tasks[0]!;
+  for (const name of ["nats", "exactMatch", "bleu", "chrf"])
+    assert.ok(Math.abs(intervals[name]!.value - ofSay[name]!) < 1e-9, name);
   const chain = await evaluated("Chain", held, { targets: ["text"] });
   assertSame(chain.outputs[0]!.metrics, reported("domain", null, "domain tag"));
   const { method, metrics } = chain.outputs[0]!.baseline!;

@@ -91,10 +91,10 @@ function weightsOf(repo: string, files: readonly string[]): string {
     );
   }
   const others = files.filter((name) => /\.(gguf|safetensors|onnx|h5|msgpack)$/.test(name)).slice(0, 3);
-  const found2 = others.length ? ` It has ${others.join(", ")}.` : "";
+  const instead = others.length ? ` It has ${others.join(", ")}.` : "";
   throw new TagllmError(
     "weights/missing",
-    `${repo} has neither ${singleName} nor ${indexName}.${found2}`,
+    `${repo} has neither ${singleName} nor ${indexName}.${instead}`,
     "Give the repository of the original model, in Hugging Face layout.",
   );
 }

@@ -40,6 +40,9 @@ export function requireHubId(text: string, revision?: string): HubId {
 
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
+/** A path that on some system is not below the folder it is put in. */
+export const leavesFolder = (path: string): boolean => /^[\\/]|^[A-Za-z]:|(^|[\\/])\.\.($|[\\/])/.test(path);
+
 /** A relative path of plain names, on every system. */
 export function isSafePath(path: string): boolean {
   const names = path.split("/");

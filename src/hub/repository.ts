@@ -4,12 +4,12 @@ import { isObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
 import type { HubSettings } from "./environment.ts";
 import { LostConnection } from "./failures.ts";
-import { type HubId, isCommit, isSafePath } from "./names.ts";
+import { type HubId, isCommit, isSafePath, leavesFolder } from "./names.ts";
 import { type Answer, ask } from "./request.ts";
 
 export interface Listing {
   readonly commit: string;
-  /** Paths of all files; each stays inside the folder it is put in. */
+  /** Paths of its files; each stays inside the folder it is put in. Names that not every system allows are left out. */
   readonly files: readonly string[];
 }
 
@@ -41,11 +41,13 @@ export async function listRepository(
     throw bad(`${what}: the hub's listing has no commit or no files.`);
   if (isCommit(revision) && sha !== revision)
     throw bad(`${what}: the hub lists commit ${sha} instead of it.`);
-  const files = siblings.map((entry: unknown) => {
+  const names = siblings.map((entry: unknown) => {
     const name = isObject(entry) ? entry.rfilename : undefined;
-    if (typeof name === "string" && isSafePath(name)) return name;
+    if (typeof name === "string" && !leavesFolder(name)) return name;
     throw bad(`${what}: the hub lists a file ${quote(String(name))}, which could leave its folder.`);
   });
+  // A picture with a question mark in its name is no reason to refuse a model.
+  const files = names.filter(isSafePath);
   return { commit: sha, files };
 }
 

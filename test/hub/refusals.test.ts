@@ -68,6 +68,8 @@ test("names, hashes, sizes and addresses that a server should never send", async
     hub.commit(name, { ...smallModel(), [file]: "evil" });
     await refused(/could leave its folder/);
   }
+  hub.commit(name, { ...smallModel(), "what is this?.png": "odd, and not needed" });
+  await pullModel(name, { ...options, env: { ...options.env, HF_HUB_CACHE: temporary(t) } });
   hub.commit(name, smallModel());
   const head = (headers: Record<string, string>) => {
     hub.interfere = ({ side, method, file }, response) => {

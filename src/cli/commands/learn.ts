@@ -53,6 +53,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
       learned,
       input.map((i) => fieldOf(parseInput(i).column)),
       file,
+      choice.base,
     ),
   ].join("\n");
   return { text, json: { out: folder, tag, tags, page, studies, choice: chosen, report } };
@@ -158,13 +159,19 @@ function trialTable(trials: readonly Trial[]): string {
   );
 }
 
-function nextSteps({ page, tag, tags, studies }: Learned, columns: readonly string[], file: string): string {
+function nextSteps(
+  { page, tag, tags, studies }: Learned,
+  columns: readonly string[],
+  file: string,
+  base: string | undefined,
+): string {
+  const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}`;
   const fields = columns.map((c) => `--field "${c}=..."`).join(" ");
   return [
     `Report:     ${page}`,
-    `Use it:     tagllm predict --tag ${join(tags, `${tag}.safetensors`)} ${fields}`,
-    `            tagllm predict --tag ${join(tags, `${tag}.safetensors`)} --data ${file} --out predicted.csv`,
+    `Use it:     ${predict} ${fields}`,
+    `            ${predict} --data ${file} --out predicted.csv`,
     `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}`).join(" && ")}`,
-    "Better:     more rows; a longer search (--minutes 30); a larger base (--base FOLDER)",
+    "Better:     more rows; a longer search (--minutes 30); a larger base (--base, a folder or hub id)",
   ].join("\n");
 }

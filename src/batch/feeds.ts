@@ -68,12 +68,18 @@ function tokenIds(placed: readonly Placed[], { batch, length }: ForwardShape): I
   return ids;
 }
 
+/** A stored prefix may end within a tag: then only the vectors behind its end run. */
 function slotsOf({ layout, row, offset }: Placed, width: number, vectorsOf: VectorsOf): SlotRef[] {
-  return layout.query.prompt.slots.flatMap(({ tag, position }) => {
-    const begin = layout.fresh.indexOf(position);
-    const length = begin < 0 ? 0 : vectorsOf(tag).length / width;
-    return Array.from({ length }, (_, vector) => ({ tag, vector, row, at: offset + begin + vector }));
-  });
+  return layout.query.prompt.slots.flatMap(({ tag, position }) =>
+    Array.from({ length: vectorsOf(tag).length / width }, (_, vector) => ({
+      tag,
+      vector,
+      row,
+      at: layout.fresh.indexOf(position + vector),
+    }))
+      .filter(({ at }) => at >= 0)
+      .map((slot) => ({ ...slot, at: offset + slot.at })),
+  );
 }
 
 /** Slots beyond those there are write the first one's vector once more. */

@@ -169,9 +169,10 @@ export class Stored {
   /** Fresh positions of a layout that hold vectors. */
   private slotsOf({ query, fresh }: Layout): number {
     const { hiddenSize } = this.base.architecture;
-    return query.prompt.slots
-      .filter(({ position }) => fresh.includes(position))
-      .reduce((n, { tag }) => n + this.vectorsOf(tag).length / hiddenSize, 0);
+    return query.prompt.slots.reduce((n, { tag, position }) => {
+      const end = position + this.vectorsOf(tag).length / hiddenSize;
+      return n + fresh.filter((p) => p >= position && p < end).length;
+    }, 0);
   }
 }
 

@@ -152,6 +152,23 @@ describe("runners give the plain runner's numbers", () => {
     });
   }
 
+  test("a stored prefix may end within a tag", async () => {
+    const random = new Random(8);
+    const queries = Array.from({ length: 6 }, () => randomQuery(random, 16, true, true)).map((query) => ({
+      ...query,
+      cut: query.prompt.readout as number,
+    }));
+    const vectors = randomVectors(new Random(2), WIDTH);
+    const numbers = async (options: RunnerOptions): Promise<Float32Array> => {
+      const runner = new Runner(base, (tag) => vectors.get(tag) as Float32Array, options);
+      const hidden = await runner.hidden(queries, readout);
+      await runner.clear();
+      return hidden;
+    };
+    const plain = await numbers({ reuse: "none", tokens: 64, plain: true });
+    assert.ok(relativeError(await numbers({ reuse: "prefix", tokens: 64 }), plain) < 1e-5);
+  });
+
   test("logits in parts of any size give the loss and gradient of whole logits", async (t) => {
     const spec = { batch: 2, length: 7, past: [], slots: 3, reads: 9 } as const;
     const text = { ...spec, result: { kind: "text", train: true } } as const;

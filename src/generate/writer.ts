@@ -56,7 +56,7 @@ export class SingleWriter implements Writer {
       this.ids.push(id);
       this.seen.add(id);
       if (this.ids.length === maxTokens) this.finish = "length";
-      else if (this.ids.length === room) this.finish = "context";
+      else if (this.ids.length >= room) this.finish = "context";
     }
     return this.finish ? [] : [{ tip: 0, id }];
   }

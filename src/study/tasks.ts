@@ -83,7 +83,7 @@ export function prepareTask(
     end: { closing, endOfTurn },
   });
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
-  const name = `${stage.name}/${spec.data}`;
+  const name = taskName(stage, spec, base);
   const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows });
   const task: PreparedTask = {
     name,
@@ -100,6 +100,20 @@ export function prepareTask(
   };
   requireRows(task);
   return task;
+}
+
+/** Stage and data; where several tasks of the stage share the data, also what tells them apart. */
+function taskName({ name, tasks }: StudyStage, spec: StudyTask, { tokenizer }: Base): string {
+  const plain = `${name}/${spec.data}`;
+  const sharing = tasks.filter(({ data }) => data === spec.data);
+  if (sharing.length === 1) return plain;
+  const tagsOf = ({ template }: StudyTask) =>
+    readTemplate(template, tokenizer)
+      .pieces.flatMap((p) => (p.kind === "tag" ? [`<${p.name}>`] : []))
+      .join(" ");
+  const own = `${plain} ${tagsOf(spec)}`;
+  const unique = sharing.filter((other) => tagsOf(other) === tagsOf(spec)).length === 1;
+  return unique ? own : `${own} ${sharing.indexOf(spec) + 1}`;
 }
 
 export const maxTokens = (study: Study, base: Base): number =>

@@ -260,6 +260,20 @@ test("two data sets under one function tag", async () => {
   );
 });
 
+test("tasks of a stage that share data are told apart by their prompts", async () => {
+  const tasks = ["<Chain> {text}", "Next: <Chain> {text}"].map((t) => `{ data: rows, template: "${t}" }`);
+  const file = join(folder, "sharing.yaml");
+  await writeFile(
+    file,
+    `${head}stages:\n  - { name: domain, train: [Chain], tasks: [${tasks.join(", ")}] }\n`,
+  );
+  const prepared = await prepareStudy(await loadStudy(file), base);
+  assert.deepEqual(
+    prepared.stages[0]?.tasks.map(({ name }) => name),
+    ["domain/rows <Chain> 1", "domain/rows <Chain> 2"],
+  );
+});
+
 test("the folder of something else is refused, and an abort stops between runs", async () => {
   const study = `${head}stages:${domainStage}`;
   const { out } = await run(study);

@@ -78,7 +78,9 @@ async function assertIntervals(out: string, tasks: number): Promise<void> {
     for (const [metric, { value, low, high }] of Object.entries(intervals)) {
       const reported = trained[metric] as number;
       assert.ok(Math.abs(value - reported) < 1e-9 * Math.max(1, Math.abs(reported)), `${task} ${metric}`);
-      assert.ok(low < high && low <= value && value <= high, `${task} ${metric}: ${low} ${value} ${high}`);
+      // BLEU of answers of one word is 0 whatever they are.
+      const wide = low < high || (metric === "bleu" && value === 0);
+      assert.ok(wide && low <= value && value <= high, `${task} ${metric}: ${low} ${value} ${high}`);
     }
   }
 }

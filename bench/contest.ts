@@ -6,9 +6,9 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Precision } from "../src/engine/precision.ts";
+import { productRate } from "../src/engine/product-rate.ts";
 import type { BenchOptions, BenchResult } from "./benchmark.ts";
 import { MeasuredChild } from "./child.ts";
-import { gemmRate } from "./gemm.ts";
 import { describeMachine } from "./machine.ts";
 import { pairedRatios, type Summary, summarise } from "./statistics.ts";
 import { type StepShape, stepFlops } from "./step-shape.ts";
@@ -57,6 +57,8 @@ interface Contender {
   readonly start: () => Promise<MeasuredChild>;
 }
 
+/** As bench/peers/gemm.py. */
+const RATE_RUNS = 40;
 export const PYTHON = "/usr/bin/python3";
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -67,7 +69,7 @@ export async function hold(
   const machine = describeMachine();
   const peer = await peerRate().catch((reason: Error) => reason);
   if (peer instanceof Error) note(`NOT COMPARED WITH PYTORCH: ${peer.message}`);
-  const ourRate = await gemmRate(shape.threads);
+  const ourRate = await productRate(RATE_RUNS, shape.threads);
   const contenders: Contender[] = [
     ...ours.map((precision) => ({
       key: `tagllm ${precision}`,

@@ -1,5 +1,5 @@
 /** The step that is measured: its model, its batch, and how many operations its matrix products are. */
-import type { Graph } from "../src/graph/graph.ts";
+import { productFlops } from "../src/graph/cost.ts";
 import { lower } from "../src/graph/lower.ts";
 import { readArchitecture } from "../src/models/families.ts";
 import { buildProgram } from "../src/models/program.ts";
@@ -55,17 +55,5 @@ export function stepFlops({ config, rows, length, labelled, tagVectors }: StepSh
     reads: rows * labelled,
     result: { kind: "text", train: true },
   });
-  return matrixFlops(graph);
-}
-
-/** 2MNK of every product that the graph's outputs need. */
-function matrixFlops(graph: Graph): number {
-  let flops = 0;
-  for (const { op, inputs, outputs, attributes } of lower(graph, "cpu").live()) {
-    if (!["Gemm", "MatMul", "FusedMatMul"].includes(op)) continue;
-    const shape = inputs[0]?.shape as readonly number[];
-    const inner = shape.at(attributes.transA ? -2 : -1) as number;
-    flops += 2 * inner * (outputs[0]?.shape.reduce((n, d) => n * d, 1) as number);
-  }
-  return flops;
+  return productFlops(lower(graph, "cpu"));
 }

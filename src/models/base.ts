@@ -30,6 +30,49 @@ export interface BaseOptions extends Partial<Omit<EngineOptions, "precision">> {
   readonly signal?: AbortSignal;
 }
 
+/** What is known of a base before its weights are loaded. */
+export interface ReadBase
+  extends Pick<Base, "name" | "folder" | "architecture" | "tokenizer" | "endTokens" | "fingerprint"> {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+}
+
+/** Reads everything of a base but its weights. Throws what `Base.load` does, but for the engine's. */
+export async function readBase(
+  place: string,
+  {
+    onDownload,
+    signal,
+  }: {
+    readonly onDownload?: BaseOptions["onDownload"] | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<ReadBase> {
+  const folder = await findBase(place, { onEvent: onDownload, signal });
+  const checkpoint = await openCheckpoint(folder);
+  const architecture = readArchitecture(checkpoint.config);
+  const tensors = modelTensors(checkpoint, architecture);
+  const tokenizer = await loadTokenizer(folder);
+  if (tokenizer.vocabSize > architecture.vocabSize) {
+    throw new TagllmError(
+      "model/config",
+      `The tokenizer of ${folder} has ${tokenizer.vocabSize} tokens, the model only ${architecture.vocabSize}.`,
+      "Check that tokenizer.json belongs to this checkpoint.",
+    );
+  }
+  const endTokens = await readEndTokens(checkpoint, tokenizer, architecture.vocabSize);
+  const name = repoOfSnapshot(folder) ?? basename(resolve(folder));
+  const fingerprint = baseFingerprint({
+    name,
+    architecture: architecture.modelType,
+    hiddenSize: architecture.hiddenSize,
+    layers: architecture.layers,
+    vocabSize: architecture.vocabSize,
+    tokenizer: tokenizer.fingerprint,
+    weights: await fingerprintTensors(tensors),
+  });
+  return { name, folder, architecture, tokenizer, endTokens, fingerprint, tensors };
+}
+
 export class Base {
   /** ORG/NAME of a base of the hub, else the name of its folder. */
   readonly name: string;
@@ -47,12 +90,7 @@ export class Base {
   private readonly tensors: ReadonlyMap<string, TensorInfo>;
   private readonly programs = new Map<string, Promise<Program>>();
 
-  private constructor(
-    parts: Pick<
-      Base,
-      "name" | "folder" | "architecture" | "tokenizer" | "endTokens" | "fingerprint" | "engine"
-    > & { tensors: ReadonlyMap<string, TensorInfo> },
-  ) {
+  private constructor(parts: ReadBase & { readonly engine: Engine }) {
     this.name = parts.name;
     this.folder = parts.folder;
     this.architecture = parts.architecture;
@@ -71,29 +109,8 @@ export class Base {
    * @throws hub/*, weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory, aborted
    */
   static async load(place: string, { onDownload, signal, ...options }: BaseOptions = {}): Promise<Base> {
-    const folder = await findBase(place, { onEvent: onDownload, signal });
-    const checkpoint = await openCheckpoint(folder);
-    const architecture = readArchitecture(checkpoint.config);
-    const tensors = modelTensors(checkpoint, architecture);
-    const tokenizer = await loadTokenizer(folder);
-    if (tokenizer.vocabSize > architecture.vocabSize) {
-      throw new TagllmError(
-        "model/config",
-        `The tokenizer of ${folder} has ${tokenizer.vocabSize} tokens, the model only ${architecture.vocabSize}.`,
-        "Check that tokenizer.json belongs to this checkpoint.",
-      );
-    }
-    const endTokens = await readEndTokens(checkpoint, tokenizer, architecture.vocabSize);
-    const name = repoOfSnapshot(folder) ?? basename(resolve(folder));
-    const fingerprint = baseFingerprint({
-      name,
-      architecture: architecture.modelType,
-      hiddenSize: architecture.hiddenSize,
-      layers: architecture.layers,
-      vocabSize: architecture.vocabSize,
-      tokenizer: tokenizer.fingerprint,
-      weights: await fingerprintTensors(tensors),
-    });
+    const read = await readBase(place, { onDownload, signal });
+    const { architecture, tensors } = read;
     const engine = await Engine.start({
       ...options,
       precision: choosePrecision(
@@ -108,7 +125,7 @@ export class Base {
       await engine.close();
       throw e;
     }
-    return new Base({ name, folder, architecture, tokenizer, endTokens, fingerprint, engine, tensors });
+    return new Base({ ...read, engine });
   }
 
   /** The program of a shape, compiled at its first use. @internal */

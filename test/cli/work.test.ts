@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { readRows } from "../../src/data/source.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
+import type { Expectations } from "../../src/models/expectations.ts";
 import { predict } from "../../src/study/predict.ts";
 import type { Report } from "../../src/study/report.ts";
 import { openTags } from "../../src/tags/library.ts";
@@ -230,4 +231,7 @@ test("model info says what the embedded base is", async () => {
   assert.equal(info.weightBytes, 5_475_584 * 4);
   assert.deepEqual(info.dtypes, ["BF16"]);
   assert.equal((info.fingerprint as { name: string }).name, "polyglot-5m");
+  const { read, train, gflops } = info.expected as Expectations;
+  assert.ok(train.bytes > read.bytes && read.bytes > 5_475_584 * 4, stdout);
+  assert.ok(read.tokensPerSecond > train.tokensPerSecond && train.tokensPerSecond > 0 && gflops > 0, stdout);
 });

@@ -13,6 +13,7 @@ import { byteLevelText } from "./byte-level.ts";
 import { type ChatTemplate, readChatTemplate } from "./chat-template.ts";
 import { type ControlTokens, findControlTokens } from "./control-tokens.ts";
 import { invalid, readTokenizerFiles, type TokenizerFiles } from "./files.ts";
+import { KnownTexts } from "./known-texts.ts";
 import { AddedToken, type LibraryModel, type LibraryTokenizer, Tokenizer } from "./library.ts";
 import { Markup } from "./markup.ts";
 import { makeModel } from "./models.ts";
@@ -179,28 +180,6 @@ class FolderTokenizer implements TextTokenizer {
       `The tokenizer has no token with the id ${id}.`,
       `Its ids are whole numbers from 0 to ${this.vocabSize - 1}.`,
     );
-  }
-}
-
-/** Ids of texts met before: rows of a table have values in common, and a long sequence takes milliseconds. */
-class KnownTexts {
-  /** Characters that are remembered before all are forgotten. */
-  static readonly room = 2 ** 22;
-  readonly #ids = new Map<string, Int32Array>();
-  #characters = 0;
-
-  get(text: string): Int32Array | undefined {
-    return this.#ids.get(text);
-  }
-
-  set(text: string, ids: Int32Array): void {
-    if (this.#ids.has(text)) return;
-    if (this.#characters + text.length > KnownTexts.room) {
-      this.#ids.clear();
-      this.#characters = 0;
-    }
-    this.#ids.set(text, ids);
-    this.#characters += text.length;
   }
 }
 

@@ -30,13 +30,18 @@ export interface BaseOptions extends Partial<Omit<EngineOptions, "precision">> {
   readonly signal?: AbortSignal;
 }
 
-/** What is known of a base before its weights are loaded. */
-export interface ReadBase
-  extends Pick<Base, "name" | "folder" | "architecture" | "tokenizer" | "endTokens" | "fingerprint"> {
+/** What is known of a base before its weights are loaded. @internal */
+export interface ReadBase {
+  readonly name: string;
+  readonly folder: string;
+  readonly architecture: Architecture;
+  readonly tokenizer: TextTokenizer;
+  readonly endTokens: readonly number[];
+  readonly fingerprint: BaseFingerprint;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
 
-/** Reads everything of a base but its weights. Throws what `Base.load` does, but for the engine's. */
+/** Reads everything of a base but its weights. Throws what `Base.load` does, but for the engine's. @internal */
 export async function readBase(
   place: string,
   {

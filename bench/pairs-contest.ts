@@ -16,9 +16,6 @@ export interface PairsSide {
   readonly peakRssBytes: number;
 }
 
-/** Whole prompts of a run of PyTorch. More do not make it faster, and take memory. */
-const ROWS_WHOLE = 2;
-
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export const startOurs = (shape: PairsShape, precision: Precision): Promise<MeasuredChild> =>
@@ -33,7 +30,7 @@ export const startOurs = (shape: PairsShape, precision: Precision): Promise<Meas
 export const startPeer = (shape: PairsShape, format: PeerFormat): Promise<MeasuredChild> =>
   MeasuredChild.start(`torch ${format}`, PYTHON, [
     file("./peers/torch_pairs.py"),
-    JSON.stringify({ ...shape, prompt: PROMPT, rowsWhole: ROWS_WHOLE }),
+    JSON.stringify({ ...shape, prompt: PROMPT }),
     format,
   ]);
 

@@ -6,21 +6,22 @@
 
 A step: forward, loss at the labelled positions (the last ones of each row), gradient of the ten tag
 vectors at positions 10..19 of each row. All weights are frozen and random. Written to be as fast as
-eager PyTorch 1.13 goes on a CPU: joined projections, no expanded keys and values, the norm scales folded
-into the frozen weights, head only where there is a loss. Not a training: nothing is updated.
+eager PyTorch 1.13 goes on a CPU (torch_model.py), head only where there is a loss. Not a training: nothing
+is updated.
 """
 import argparse
 import json
-import math
-import os
 import resource
 import sys
 import time
 
 from fast_torch import configure, require_fast_blas
 
-LAYERS, WIDTH, HEADS, KV_HEADS, HEAD_DIM, FEED_FORWARD, VOCABULARY = 30, 576, 9, 3, 64, 1536, 49152
-TAG_START, TAG_VECTORS, EPSILON, ROPE_THETA = 10, 10, 1e-5, 100000.0
+CONFIG = {
+    "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49152,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 64, "rope_theta": 100000.0,
+}
+TAG_START, TAG_VECTORS = 10, 10
 
 
 def parse():
@@ -44,66 +45,28 @@ options = parse()
 configure(options.threads)
 import torch  # noqa: E402  (the environment must be set before)
 import torch.nn.functional as F  # noqa: E402
+from torch_model import Model, normalise  # noqa: E402
 
 
 class Step:
     def __init__(self, batch, seq, labelled, dtype):
         torch.manual_seed(0)
-        self.batch, self.seq, self.labels = batch, seq, labelled // batch
-        weight = lambda rows, columns: (torch.randn(rows, columns) * 0.02).to(dtype)
-        self.embedding = weight(VOCABULARY, WIDTH)
-        self.layers = [
-            (
-                weight((HEADS + 2 * KV_HEADS) * HEAD_DIM, WIDTH),
-                weight(WIDTH, HEADS * HEAD_DIM),
-                weight(2 * FEED_FORWARD, WIDTH),
-                weight(WIDTH, FEED_FORWARD),
-            )
-            for _ in range(LAYERS)
-        ]
-        self.ids = torch.randint(VOCABULARY, (batch, seq))
-        self.tag = self.embedding.mean(0).repeat(TAG_VECTORS, 1).requires_grad_()
-        self.targets = self.ids[:, -self.labels :].reshape(-1)
-        self.embeds = F.embedding(self.ids, self.embedding)
-        angles = torch.arange(seq)[:, None] * ROPE_THETA ** (-torch.arange(0, HEAD_DIM, 2) / HEAD_DIM)
-        self.cos = torch.cat([angles.cos(), angles.cos()], -1).to(dtype)[:, None]
-        self.sin = torch.cat([-angles.sin(), angles.sin()], -1).to(dtype)[:, None]
-        causal = torch.full((seq, seq), -math.inf).triu(1).to(dtype)
-        self.mask = causal.repeat(HEADS // KV_HEADS, 1)
+        self.batch, self.labels = batch, labelled // batch
+        self.model = Model(CONFIG, dtype, seq)
+        ids = torch.randint(CONFIG["vocab_size"], (batch, seq))
+        self.embeds = self.model.embed(ids)
+        self.tag = self.model.embedding.mean(0).repeat(TAG_VECTORS, 1).requires_grad_()
+        self.targets = ids[:, -self.labels :].reshape(-1)
 
     def run(self):
         """Loss of one step; the gradient is in self.tag.grad."""
         self.tag.grad = None
         before, after = self.embeds[:, :TAG_START], self.embeds[:, TAG_START + TAG_VECTORS :]
-        x = torch.cat([before, self.tag.expand(self.batch, -1, -1), after], 1)
-        for qkv, out, gate_up, down in self.layers:
-            x = x + F.linear(self.attention(F.linear(normalise(x), qkv)), out)
-            gate, up = F.linear(normalise(x), gate_up).chunk(2, -1)
-            x = x + F.linear(F.silu(gate) * up, down)
-        last = normalise(x[:, -self.labels - 1 : -1].reshape(-1, WIDTH))
-        loss = F.cross_entropy(F.linear(last, self.embedding).float(), self.targets)
+        x = self.model.run(torch.cat([before, self.tag.expand(self.batch, -1, -1), after], 1))
+        last = normalise(x[:, -self.labels - 1 : -1].reshape(-1, self.model.width))
+        loss = F.cross_entropy(F.linear(last, self.model.embedding).float(), self.targets)
         loss.backward()
         return loss.item()
-
-    def attention(self, qkv):
-        """Heads of a group share keys and values: their queries stand below one another, [B*kv, group*S, dim]."""
-        group = HEADS // KV_HEADS
-        qkv = qkv.view(self.batch, self.seq, HEADS + 2 * KV_HEADS, HEAD_DIM)
-        qk, v = qkv.split([HEADS + KV_HEADS, KV_HEADS], 2)
-        qk = qk * self.cos + qk.roll(HEAD_DIM // 2, -1) * self.sin
-        q, k = qk.split([HEADS, KV_HEADS], 2)
-        q = q.transpose(1, 2).reshape(self.batch * KV_HEADS, group * self.seq, HEAD_DIM)
-        k = k.transpose(1, 2).reshape(self.batch * KV_HEADS, self.seq, HEAD_DIM)
-        v = v.transpose(1, 2).reshape(self.batch * KV_HEADS, self.seq, HEAD_DIM)
-        scores = torch.baddbmm(self.mask, q, k.transpose(1, 2), alpha=HEAD_DIM**-0.5)
-        mixed = torch.bmm(scores.softmax(-1), v).view(self.batch, HEADS, self.seq, HEAD_DIM)
-        return mixed.transpose(1, 2).reshape(self.batch, self.seq, HEADS * HEAD_DIM)
-
-
-def normalise(x):
-    """RMSNorm in float32; its scale is folded into the frozen weights that follow."""
-    wide = x.float()
-    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)).to(x.dtype)
 
 
 def timed(step):

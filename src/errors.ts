@@ -89,6 +89,7 @@ export const errorCodes = {
   "hub/push": "The hub did not take what was to be pushed.",
   "engine/start": "onnxruntime could not be loaded or has no kernel library for this platform.",
   "engine/device": "The requested device is not available on this machine.",
+  "engine/precision": "Weights in 4 or 8 bits are for reading and writing text, not for training.",
   "engine/compile": "onnxruntime refused a graph.",
   "engine/run": "onnxruntime failed while running a graph.",
   "engine/memory": "The machine has too little memory for what was asked.",

@@ -1,4 +1,5 @@
 /** A study file, its base and its data, opened for a command and closed after it. */
+import type { Precision } from "../engine/precision.ts";
 import { findBase } from "../hub/model.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
@@ -10,7 +11,7 @@ import type { Io } from "./io.ts";
 export interface EngineChoice {
   device?: "cpu" | "webgpu";
   threads?: number;
-  precision?: "auto" | "f32" | "int8";
+  precision?: "auto" | Precision;
 }
 
 export interface StudyChoice extends EngineChoice {

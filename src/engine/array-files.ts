@@ -1,4 +1,4 @@
-/** Arrays of f32 in a file with a digest at its end: what is read is what was written, or nothing. */
+/** Arrays in a file with a digest at its end: what is read is what was written, or nothing. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -10,7 +10,7 @@ export const DIGEST = 32;
 const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
 
 /** Beside its place first, so that a crash leaves no part of it there. Not flushed: what a power cut damages is no longer whole. */
-export function writeArrays(path: string, arrays: readonly Float32Array[]): void {
+export function writeArrays(path: string, arrays: readonly (Float32Array | Uint8Array)[]): void {
   const body = Buffer.concat(arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength)));
   const temporary = join(dirname(path), temporaryName(basename(path)));
   try {
@@ -25,6 +25,14 @@ export function writeArrays(path: string, arrays: readonly Float32Array[]): void
 
 /** null where there is no such file, or not one of so many arrays; that one is deleted. */
 export function readArrays(path: string, arrays: number, length: number): Float32Array[] | null {
+  const bytes = readBytes(path, arrays * length * Float32Array.BYTES_PER_ELEMENT);
+  if (!bytes) return null;
+  const numbers = new Float32Array(bytes.buffer);
+  return Array.from({ length: arrays }, (_, i) => numbers.subarray(i * length, (i + 1) * length));
+}
+
+/** So many bytes, in a buffer of their own; null where there is no such file, or not one of them; that one is deleted. */
+export function readBytes(path: string, end: number): Uint8Array<ArrayBuffer> | null {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -32,7 +40,6 @@ export function readArrays(path: string, arrays: number, length: number): Float3
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw failure(path, "read", cause);
   }
-  const end = arrays * length * Float32Array.BYTES_PER_ELEMENT;
   const whole = bytes.length === end + DIGEST && digestOf(bytes.subarray(0, end)).equals(bytes.subarray(end));
   if (!whole) {
     rmSync(path, { force: true });
@@ -40,16 +47,15 @@ export function readArrays(path: string, arrays: number, length: number): Float3
   }
   const now = new Date();
   utimesSync(path, now, now); // its last use, by which the longest unused are known
-  const numbers = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + end));
-  return Array.from({ length: arrays }, (_, i) => numbers.subarray(i * length, (i + 1) * length));
+  return new Uint8Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + end) as ArrayBuffer);
 }
 
 function failure(path: string, what: string, cause: unknown): TagllmError {
   const { code } = cause as NodeJS.ErrnoException;
   return new TagllmError(
     "cache/file",
-    `The stored block ${path} could not be ${what} (${code ?? (cause as Error).message}).`,
-    "Free space, set TAGLLM_CACHE to another folder, or store less on disk (disk: 0 stores nothing); the run goes on from its checkpoint.",
+    `The stored file ${path} could not be ${what} (${code ?? (cause as Error).message}).`,
+    "Free space, set TAGLLM_CACHE to another folder, or store less on disk (disk: 0 in a study stores no keys and values); a run goes on from its checkpoint.",
     { cause },
   );
 }

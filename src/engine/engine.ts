@@ -9,8 +9,9 @@ import type { Graph, Value } from "../graph/graph.ts";
 import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
 import { quantise } from "../graph/quantise.ts";
+import { storeInBits } from "../graph/weight-only.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
-import { checkPrecision, type Precision } from "./precision.ts";
+import { checkPrecision, type Precision, weightBits } from "./precision.ts";
 import type {
   EngineOptions,
   EngineStats,
@@ -85,7 +86,7 @@ export class Engine {
     return engine;
   }
 
-  /** Reads tensors from checkpoint files and holds them as f32 under `name`. */
+  /** Tensors of checkpoint files, held as f32 under `name`: from now on, or with weights in bits once they are asked for. */
   async load(tensors: readonly { name: string; info: TensorInfo }[]): Promise<void> {
     await this.request({ kind: "load", tensors });
   }
@@ -96,13 +97,14 @@ export class Engine {
   }
 
   async compile(graph: Graph): Promise<Program> {
-    const lowered = lower(this.precision === "int8" ? quantise(graph) : graph, this.device);
+    const lowered = lower(this.inPrecision(graph), this.device);
     const used = usedInputs(lowered);
-    const inputs = used.filter((v) => v.kind === "input").map((v) => port(v.name, v));
-    const weights = used.filter((v) => v.kind === "weight").map((v) => port(v.name, v));
+    const ports = (kind: Value["kind"]) => used.filter((v) => v.kind === kind).map((v) => port(v.name, v));
+    const [inputs, weights, packed] = [ports("input"), ports("weight"), ports("packed")];
     const outputs = [...lowered.outputs].map(([name, v]) => port(name, v));
     const program = this.nextProgram++;
-    await this.request({ kind: "compile", program, onnx: encodeOnnx(lowered), inputs, weights, outputs });
+    const onnx = encodeOnnx(lowered);
+    await this.request({ kind: "compile", program, onnx, inputs, weights, packed, outputs });
     return {
       inputs,
       outputs,
@@ -160,6 +162,12 @@ export class Engine {
       "Load the base again to go on.",
     );
     await this.worker.terminate();
+  }
+
+  private inPrecision(graph: Graph): Graph {
+    if (this.precision === "int8") return quantise(graph);
+    const bits = weightBits(this.precision);
+    return bits === null ? graph : storeInBits(graph, bits);
   }
 
   private request(message: Request, transfer: ArrayBuffer[] = []): Promise<Answer> {

@@ -60,6 +60,8 @@ export interface EngineOptions {
   readonly precision: Precision;
   /** Threads of one operator; default: all cores the process may use. */
   readonly threads: number;
+  /** Where weights in 4 or 8 bits are kept from one process to the next; in memory only when absent. */
+  readonly weightFiles?: string;
   /** Operator timings are written to files with this prefix. */
   readonly profilePrefix?: string;
 }
@@ -74,6 +76,8 @@ export type Request =
       onnx: Uint8Array;
       inputs: readonly PortSpec[];
       weights: readonly PortSpec[];
+      /** Weights that become constants of the program. */
+      packed: readonly PortSpec[];
       outputs: readonly PortSpec[];
     }
   | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep | Write> }

@@ -8,10 +8,9 @@ import * as ort from "onnxruntime-node";
 import { TagllmError } from "../errors.ts";
 import { Graph, type TypedArray } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
-import { type IntegerWeight, integerWeight } from "../graph/quantise.ts";
-import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import type { TensorInfo } from "../weights/safetensors.ts";
 import { readArrays, writeArrays } from "./array-files.ts";
-import { type IntegerMatrix, integerMatrix } from "./int8.ts";
+import { FrozenWeights } from "./frozen-weights.ts";
 import type {
   EngineOptions,
   EngineStats,
@@ -48,14 +47,14 @@ const tensor = (p: PortSpec, data: TypedArray): ort.Tensor =>
 
 export class Runtime {
   private readonly options: EngineOptions;
-  private readonly weights = new Map<string, Resident>();
-  private readonly integers = new Map<string, IntegerMatrix>();
+  private readonly weights: FrozenWeights;
   private readonly residents = new Map<string, Resident>();
   private readonly programs = new Map<number, Compiled>();
   private readonly scratch: Float32Array[] = [];
 
   private constructor(options: EngineOptions) {
     this.options = options;
+    this.weights = new FrozenWeights(options);
   }
 
   static async start(options: EngineOptions): Promise<Runtime> {
@@ -63,17 +62,14 @@ export class Runtime {
     return new Runtime(options);
   }
 
-  async load(tensors: readonly { name: string; info: TensorInfo }[]): Promise<void> {
-    for (const { name, info } of tensors) {
-      if (this.weights.has(name)) continue;
-      this.hold(name, info.shape, toFloat32(readTensorSync(info), info.dtype));
-    }
+  load(tensors: readonly { name: string; info: TensorInfo }[]): void {
+    this.weights.load(tensors);
   }
 
   hold(name: string, shape: readonly number[], data: Float32Array): void {
     if (data.length !== count(shape))
       throw new Error(`weight ${name} takes [${shape}], not ${data.length} numbers`);
-    this.weights.set(name, { shape, data });
+    this.weights.hold(name, shape, data);
   }
 
   async compile(request: {
@@ -81,11 +77,16 @@ export class Runtime {
     onnx: Uint8Array;
     inputs: readonly PortSpec[];
     weights: readonly PortSpec[];
+    packed: readonly PortSpec[];
     outputs: readonly PortSpec[];
   }): Promise<void> {
     const weights: Record<string, ort.Tensor> = {};
-    for (const p of request.weights) weights[p.name] = tensor(p, this.weightFor(p));
-    const session = await ort.InferenceSession.create(request.onnx, this.sessionOptions(request.program));
+    for (const p of request.weights) weights[p.name] = tensor(p, this.weights.of(p));
+    const externalData = request.packed.map((p) => ({ path: p.name, data: bytesOf(this.weights.of(p)) }));
+    const session = await ort.InferenceSession.create(request.onnx, {
+      ...this.sessionOptions(request.program),
+      ...(externalData.length && { externalData }),
+    });
     const inputs = new Map(request.inputs.map((p) => [p.name, p]));
     this.programs.set(request.program, { session, inputs, weights, outputs: request.outputs });
   }
@@ -165,13 +166,9 @@ export class Runtime {
   }
 
   stats(): EngineStats {
-    const bytes = (map: Map<string, Resident>) =>
-      [...map.values()].reduce((n, r) => n + r.data.byteLength, 0);
     return {
-      weightBytes:
-        bytes(this.weights) +
-        [...this.integers.values()].reduce((n, m) => n + m.values.byteLength + m.scale.byteLength, 0),
-      residentBytes: bytes(this.residents),
+      weightBytes: this.weights.bytes,
+      residentBytes: [...this.residents.values()].reduce((n, r) => n + r.data.byteLength, 0),
       residents: this.residents.size,
       programs: this.programs.size,
     };
@@ -181,7 +178,6 @@ export class Runtime {
     for (const { session } of this.programs.values()) await session.release();
     this.programs.clear();
     this.weights.clear();
-    this.integers.clear();
     this.residents.clear();
     this.scratch.length = 0;
   }
@@ -204,39 +200,6 @@ export class Runtime {
       extra: { session: { intra_op: { allow_spinning: "0" } } },
       ...(profilePrefix && { enableProfiling: true, profileFilePrefix: `${profilePrefix}-${program}` }),
     };
-  }
-
-  private weightFor(p: PortSpec): Float32Array | Int8Array {
-    const integer = integerWeight(p.name);
-    if (integer) return this.integersFor(integer, p)[integer.part];
-    const held = this.weights.get(p.name);
-    if (!held) {
-      throw new TagllmError(
-        "weights/tensor-missing",
-        `The model needs the tensor ${p.name} [${p.shape}], which was not loaded.`,
-        "Check that the checkpoint belongs to its config.json.",
-      );
-    }
-    if (String(held.shape) !== String(p.shape)) {
-      throw new TagllmError(
-        "weights/shape",
-        `The tensor ${p.name} has the shape [${held.shape}], but config.json asks for [${p.shape}].`,
-        "Check that the checkpoint belongs to its config.json.",
-      );
-    }
-    return held.data;
-  }
-
-  /** Made of the f32 weight when a program first needs them, and held once from then on. */
-  private integersFor({ name, direction }: IntegerWeight, p: PortSpec): IntegerMatrix {
-    const key = `${direction} ${name}`;
-    const known = this.integers.get(key);
-    if (known) return known;
-    const held = this.weights.get(name);
-    if (!held) throw new Error(`the weight ${name} of ${p.name} was not loaded`);
-    const made = integerMatrix(held.data, held.shape as [number, number], direction);
-    this.integers.set(key, made);
-    return made;
   }
 
   private resident(name: string): Resident {
@@ -290,6 +253,9 @@ export class Runtime {
     });
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Exclude<TypedArray, BigInt64Array>): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 const isStack = (feed: Feed | undefined): feed is Extract<Feed, { stack: unknown }> =>
   feed !== undefined && "stack" in feed;

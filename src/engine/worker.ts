@@ -17,7 +17,7 @@ async function answer(message: Request): Promise<Omit<Extract<Response, { ok: tr
   if (!runtime) throw new Error("the engine was not started");
   switch (message.kind) {
     case "load":
-      await runtime.load(message.tensors);
+      runtime.load(message.tensors);
       return {};
     case "upload":
       runtime.hold(message.name, message.shape, message.data);

@@ -1,8 +1,10 @@
 /** What a run of a graph takes, from its shapes alone: operations of its products, and memory of its results. */
-import { elementCount, type Graph, type Value } from "./graph.ts";
+import { elementCount, type Graph, type Type, type Value } from "./graph.ts";
 
 const BYTES = { f32: 4, i32: 4, i64: 8, i8: 1, u8: 1 } as const;
 const PRODUCTS = new Set(["Gemm", "MatMul", "FusedMatMul"]);
+
+export const byteCount = ({ dtype, shape }: Type): number => BYTES[dtype] * elementCount(shape);
 
 /** Floating-point operations, 2MNK of every product that the graph's outputs need. */
 export function productFlops(graph: Graph): number {
@@ -28,13 +30,12 @@ export function peakBytes(graph: Graph): number {
     if (op === "Reshape") places.set(outputs[0] as Value, placeOf(inputs[0] as Value));
   });
   for (const v of graph.outputs.values()) last.set(placeOf(v), nodes.length);
-  const sizeOf = ({ dtype, shape }: Value) => BYTES[dtype] * elementCount(shape);
   let [held, peak] = [0, 0];
   nodes.forEach(({ op, inputs, outputs }, i) => {
-    if (op !== "Reshape") for (const v of outputs) held += sizeOf(v);
+    if (op !== "Reshape") for (const v of outputs) held += byteCount(v);
     peak = Math.max(peak, held);
     const done = new Set([...inputs, ...outputs].map(placeOf));
-    for (const v of done) if (v.kind === "computed" && (last.get(v) ?? i) <= i) held -= sizeOf(v);
+    for (const v of done) if (v.kind === "computed" && (last.get(v) ?? i) <= i) held -= byteCount(v);
   });
   return peak;
 }

@@ -21,8 +21,11 @@ export interface Type {
 export interface Value extends Type {
   /** Unique in its graph; the name of an input, weight or constant is what a run refers to. */
   readonly name: string;
-  /** `input`: fed at every run. `weight`: fed from what the engine holds. `constant`: in the graph. */
-  readonly kind: "input" | "weight" | "constant" | "computed";
+  /**
+   * `input`: fed at every run. `weight`: fed from what the engine holds. `packed`: a weight that becomes a constant of
+   * the program, so that the runtime may lay it out. `constant`: in the graph.
+   */
+  readonly kind: "input" | "weight" | "packed" | "constant" | "computed";
   readonly data?: TypedArray;
 }
 
@@ -56,6 +59,10 @@ export class Graph {
   weight(name: string, shape: readonly number[], dtype: DType = "f32"): Value {
     const existing = this.inputs.get(name);
     return existing ?? this.declare({ name, kind: "weight", dtype, shape });
+  }
+
+  packedWeight(name: string, shape: readonly number[], dtype: DType): Value {
+    return this.inputs.get(name) ?? this.declare({ name, kind: "packed", dtype, shape });
   }
 
   constant(data: TypedArray, shape: readonly number[]): Value {

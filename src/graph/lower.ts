@@ -62,12 +62,10 @@ export function rewrite(graph: Graph, table: Record<string, Lowering>): Graph {
   const lowered = new Graph();
   const mapped = new Map<Value, Value>();
   for (const v of graph.inputs.values()) {
-    mapped.set(
-      v,
-      v.kind === "weight"
-        ? lowered.weight(v.name, v.shape, v.dtype)
-        : lowered.input(v.name, v.dtype, v.shape),
-    );
+    const { name, shape, dtype, kind } = v;
+    if (kind === "weight") mapped.set(v, lowered.weight(name, shape, dtype));
+    else if (kind === "packed") mapped.set(v, lowered.packedWeight(name, shape, dtype));
+    else mapped.set(v, lowered.input(name, dtype, shape));
   }
   const translate = (v: Value): Value => {
     if (v.kind === "constant") return lowered.constant(v.data as Float32Array, v.shape);

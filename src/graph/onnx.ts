@@ -1,6 +1,7 @@
 /**
  * Graph -> ONNX ModelProto bytes (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, IR version 10).
- * Weights are graph inputs, so the bytes hold the structure and small constants only.
+ * Weights are graph inputs, or constants whose numbers are given beside the bytes (each under its name, as a file of
+ * external data), so the bytes hold the structure and small constants only.
  */
 import type { Attribute, DType, Graph, Node, TypedArray, Value } from "./graph.ts";
 import { attributeList, operators } from "./operators.ts";
@@ -40,7 +41,10 @@ export function encodeOnnx(graph: Graph): Uint8Array {
       for (const [name, dims] of shapes) {
         g.message(5, (w) => writeRaw(w, name, "i64", [dims.length], BigInt64Array.from(dims, BigInt)));
       }
-      for (const v of usedInputs(graph)) g.message(11, (w) => writeValueInfo(w, v.name, v));
+      for (const v of usedInputs(graph)) {
+        if (v.kind === "packed") g.message(5, (w) => writeExternal(w, v));
+        else g.message(11, (w) => writeValueInfo(w, v.name, v));
+      }
       for (const [name, v] of graph.outputs) g.message(12, (w) => writeValueInfo(w, name, v));
     })
     .message(8, (w) => w.string(1, "").varint(2, OPSET))
@@ -86,6 +90,12 @@ function writeAttribute(w: ProtoWriter, name: string, value: Attribute): void {
 
 function writeTensor(w: ProtoWriter, v: Value): void {
   writeRaw(w, v.name, v.dtype, v.shape, v.data as TypedArray);
+}
+
+function writeExternal(w: ProtoWriter, { name, dtype, shape }: Value): void {
+  const EXTERNAL = 1;
+  w.packed(1, shape).varint(2, elementType[dtype]).string(8, name);
+  w.message(13, (entry) => entry.string(1, "location").string(2, name)).varint(14, EXTERNAL);
 }
 
 function writeRaw(

@@ -284,6 +284,22 @@ export const operators: Record<string, Operator> = {
       return [{ dtype: "f32", shape: [a.shape[0] as number, b.shape[1] as number] }];
     },
   },
+  /**
+   * x W^T of W [N,K] in blocks of 32 numbers of 4 or 8 bits: values u8[N,blocks,bytes], scale [N*blocks], zero points
+   * u8, two in a byte where they have 4 bits.
+   */
+  MatMulNBits: {
+    domain: "com.microsoft",
+    infer: (inputs, { K, N, bits, block_size }) => {
+      const [x, values, scale] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+      const blocks = Math.ceil((K as number) / (block_size as number));
+      const bytes = ((block_size as number) * (bits as number)) / 8;
+      expect(x.shape.length === 2 && x.shape[1] === K, `rows of ${K}`);
+      expect(values.dtype === "u8" && String(values.shape) === String([N, blocks, bytes]), "values u8[N,..]");
+      expect(scale.shape[0] === (N as number) * blocks, "one scale a block");
+      return [{ dtype: "f32", shape: [x.shape[0] as number, N as number] }];
+    },
+  },
   /** silu(gate) * up. Not an operator of ONNX: see `composites` in lower.ts. */
   SwiGLU: elementwise,
   /**

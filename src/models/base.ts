@@ -4,7 +4,7 @@
  */
 import { basename, join, resolve } from "node:path";
 import { Engine, type Program } from "../engine/engine.ts";
-import { choosePrecision, type Precision } from "../engine/precision.ts";
+import { choosePrecision, type Precision, requireGradients, weightBits } from "../engine/precision.ts";
 import type { EngineOptions } from "../engine/protocol.ts";
 import { TagllmError } from "../errors.ts";
 import { repoOfSnapshot } from "../hub/cache.ts";
@@ -18,11 +18,15 @@ import type { Architecture } from "./architecture.ts";
 import { readEndTokens } from "./end-tokens.ts";
 import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
-import { buildProgram, type ProgramSpec } from "./program.ts";
+import { buildProgram, hasGradients, type ProgramSpec } from "./program.ts";
 import { modelTensors } from "./tensors.ts";
+import { openWeightFiles } from "./weight-files.ts";
 
 export interface BaseOptions extends Partial<Omit<EngineOptions, "precision">> {
-  /** Of products with frozen weights: f32 unless said otherwise. `auto`: int8 where it is known to be faster. */
+  /**
+   * Of products with frozen weights: f32 unless said otherwise. `auto`: int8 where it is known to be faster. `8bit` and
+   * `4bit` keep the weights in so many bits, for reading and writing text; such a base trains nothing.
+   */
   readonly precision?: Precision | "auto";
   /** Hears of a download from the hub. */
   readonly onDownload?: (event: HubEvent) => void;
@@ -78,6 +82,11 @@ export async function readBase(
   return { name, folder, architecture, tokenizer, endTokens, fingerprint, tensors };
 }
 
+const filesOf = ({ folder, tensors }: Pick<ReadBase, "folder" | "tensors">): string[] => [
+  join(folder, "config.json"),
+  ...new Set([...tensors.values()].map(({ file }) => file)),
+];
+
 export class Base {
   /** ORG/NAME of a base of the hub, else the name of its folder. */
   readonly name: string;
@@ -116,13 +125,13 @@ export class Base {
   static async load(place: string, { onDownload, signal, ...options }: BaseOptions = {}): Promise<Base> {
     const read = await readBase(place, { onDownload, signal });
     const { architecture, tensors } = read;
+    const { precision: asked = "f32", device = "cpu" } = options;
+    const precision = choosePrecision(asked, device, architecture.hiddenSize);
+    const bits = weightBits(precision);
     const engine = await Engine.start({
       ...options,
-      precision: choosePrecision(
-        options.precision ?? "f32",
-        options.device ?? "cpu",
-        architecture.hiddenSize,
-      ),
+      precision,
+      ...(bits && { weightFiles: await openWeightFiles(read.name, filesOf(read), bits) }),
     });
     try {
       await engine.load([...tensors].map(([tensor, info]) => ({ name: tensor, info })));
@@ -133,8 +142,9 @@ export class Base {
     return new Base({ ...read, engine });
   }
 
-  /** The program of a shape, compiled at its first use. @internal */
-  program(spec: ProgramSpec): Promise<Program> {
+  /** The program of a shape, compiled at its first use. @throws engine/precision @internal */
+  async program(spec: ProgramSpec): Promise<Program> {
+    if (hasGradients(spec.result)) requireGradients(this.engine.precision);
     const key = JSON.stringify(spec);
     let program = this.programs.get(key);
     if (!program) {
@@ -147,7 +157,7 @@ export class Base {
 
   /** config.json and the files of the weights: what numbers depend on. @internal */
   get files(): readonly string[] {
-    return [join(this.folder, "config.json"), ...new Set([...this.tensors.values()].map(({ file }) => file))];
+    return filesOf({ folder: this.folder, tensors: this.tensors });
   }
 
   /** The embedding table as f32, [vocab, hidden]: what a token is to the model, and a tag's row too. @internal */

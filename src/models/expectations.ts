@@ -1,9 +1,11 @@
 /** What a base takes and how fast it will be on this machine, from its sizes alone, before it is loaded. */
 import { freemem } from "node:os";
 import { productRate } from "../engine/product-rate.ts";
-import { peakBytes, productFlops } from "../graph/cost.ts";
+import { byteCount, peakBytes, productFlops } from "../graph/cost.ts";
 import { elementCount, type Graph } from "../graph/graph.ts";
 import { lower } from "../graph/lower.ts";
+import { usedInputs } from "../graph/onnx.ts";
+import { type Bits, storeInBits } from "../graph/weight-only.ts";
 import type { Architecture } from "./architecture.ts";
 import { buildProgram, type Result } from "./program.ts";
 
@@ -16,6 +18,8 @@ export interface Expectation {
 export interface Expectations {
   /** Weights, as f32. */
   readonly weightBytes: number;
+  /** With those of products in so many bits. */
+  readonly weightBytesIn: { readonly "8bit": number; readonly "4bit": number };
   /** Predicting with a tag. */
   readonly read: Expectation;
   /** Training a tag: forward and backward. */
@@ -45,11 +49,19 @@ export async function expectationsOf(architecture: Architecture): Promise<Expect
   };
   return {
     weightBytes,
+    weightBytesIn: { "8bit": bytesInBits(architecture, 8), "4bit": bytesInBits(architecture, 4) },
     read: of({ kind: "hidden" }),
     train: of({ kind: "text", train: true }),
     freeBytes: freemem(),
     gflops,
   };
+}
+
+/** What a program that writes text is given. */
+function bytesInBits(architecture: Architecture, bits: Bits): number {
+  return usedInputs(storeInBits(programOf(architecture, { kind: "logits" }), bits))
+    .filter(({ kind }) => kind !== "input")
+    .reduce((n, v) => n + byteCount(v), 0);
 }
 
 function programOf(architecture: Architecture, result: Result): Graph {

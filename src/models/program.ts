@@ -45,6 +45,9 @@ export type Result =
    */
   | { readonly kind: "head"; readonly outputs: number; readonly centred: boolean };
 
+export const hasGradients = (result: Result): boolean =>
+  result.kind === "head" || (result.kind === "text" && result.train);
+
 /** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
 const LOGITS = 2 ** 23;
 

@@ -7,6 +7,7 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlockStore } from "../batch/store.ts";
 import { allFiles } from "../data/source.ts";
+import { requireGradients } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
 import { quote } from "../suggest.ts";
@@ -67,9 +68,10 @@ export interface RunOptions {
  and
  * `losses.jsonl` (test rows) and `report.json`.
  * Called again for the same folder it goes on where it was stopped; a run that is done is only reported again.
- * @throws study/leaks, run/*, train/diverged, aborted and whatever reading and running throws
+ * @throws engine/precision, study/leaks, run/*, train/diverged, aborted and whatever reading and running throws
  */
 export async function runStudy(prepared: PreparedStudy, options: RunOptions): Promise<Report> {
+  requireGradients(prepared.base.engine.precision);
   const audit = await auditStudy(prepared);
   refuseLeaks(prepared, audit);
   const folder = await RunFolder.open(options.out, prepared);

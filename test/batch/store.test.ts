@@ -4,10 +4,11 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { BlockFiles, blocksHome } from "../../src/batch/block-files.ts";
+import { BlockFiles } from "../../src/batch/block-files.ts";
 import type { Query } from "../../src/batch/layout.ts";
 import { Runner } from "../../src/batch/runner.ts";
 import { BlockStore, positionBytes, type StoreOptions } from "../../src/batch/store.ts";
+import { cacheHome } from "../../src/engine/cache-folder.ts";
 import type { Base } from "../../src/models/base.ts";
 import type { ProgramSpec } from "../../src/models/program.ts";
 import type { Span } from "../../src/prompts/prompt.ts";
@@ -153,8 +154,8 @@ test("other vectors, another base or place: other files; a folder that cannot be
   const other = { ...base, files: [config] } as unknown as Base;
   const [one, two] = [await files(), await BlockFiles.open(other, { limit: 1e9, home })];
   assert.notEqual(one.folder, two.folder);
-  assert.equal(blocksHome({ TAGLLM_CACHE: "/x" }), join("/x", "blocks"));
-  assert.equal(blocksHome({ XDG_CACHE_HOME: "/y" }), join("/y", "tagllm", "blocks"));
+  assert.equal(cacheHome("blocks", { TAGLLM_CACHE: "/x" }), join("/x", "blocks"));
+  assert.equal(cacheHome("blocks", { XDG_CACHE_HOME: "/y" }), join("/y", "tagllm", "blocks"));
 
   await writeFile(config, '{ "rope_theta": 5 }');
   assert.notEqual((await BlockFiles.open(other, { limit: 1e9, home })).folder, two.folder);

@@ -1,24 +1,28 @@
-/** `tagllm cache ls|prune`: keys and values that runs with `disk` have stored. */
+/** `tagllm cache ls|prune`: keys and values that runs with `disk` have stored, and weights in 4 or 8 bits. */
 import { rm } from "node:fs/promises";
-import { basename } from "node:path";
-import { blocksHome, listBlocks, type StoredBlocks } from "../../batch/block-files.ts";
+import { basename, dirname } from "node:path";
+import { type CachedFolder, cacheHome, listCached } from "../../engine/cache-folder.ts";
 import { type Result, UsageError } from "../result.ts";
 import { bytes, type Column, grouped, table } from "../table.ts";
 
 const DAY = 24 * 3600 * 1000;
-const ageOf = ({ used }: StoredBlocks): number =>
+const ageOf = ({ used }: CachedFolder): number =>
   used === 0 ? Number.POSITIVE_INFINITY : (Date.now() - used) / DAY;
 
+const holds = { blocks: "keys and values", weights: "weights" } as const;
+const allCached = async () => (await Promise.all([listCached("blocks"), listCached("weights")])).flat();
+
 export async function listCache(): Promise<Result> {
-  const home = blocksHome();
-  const stored = await listBlocks(home);
+  const home = dirname(cacheHome("blocks"));
+  const stored = await allCached();
   if (stored.length === 0) return { text: `Nothing is stored in ${home}.`, json: { home, stored } };
   const right = (title: string): Column => ({ title, align: "right" });
   const rows = stored.map((s) => [
     basename(s.folder),
     s.about?.base ?? "?",
-    s.about ? `${s.about.precision}, ${s.about.device}` : "?",
-    grouped(s.blocks),
+    holds[s.kind],
+    s.about ? [s.about.precision, ...(s.about.device ? [s.about.device] : [])].join(", ") : "?",
+    grouped(s.files),
     bytes(s.bytes),
     s.used === 0 ? "never" : new Date(s.used).toISOString().slice(0, 16).replace("T", " "),
     s.current ? "yes" : "no: another version or processor",
@@ -26,8 +30,9 @@ export async function listCache(): Promise<Result> {
   const columns: Column[] = [
     { title: "folder" },
     { title: "base" },
+    { title: "holds" },
     { title: "numbers" },
-    right("blocks"),
+    right("files"),
     right("size"),
     { title: "last use" },
     { title: "used by this version" },
@@ -45,9 +50,9 @@ export interface PruneChoice {
 /** Without words: what this version does not use. */
 export async function pruneCache({ all = false, older }: PruneChoice): Promise<Result> {
   if (all && older !== undefined) throw new UsageError("Both --all and --older are given.", "Choose one.");
-  const home = blocksHome();
-  const goes = (s: StoredBlocks) => all || (older === undefined ? !s.current : ageOf(s) > older);
-  const gone = (await listBlocks(home)).filter(goes);
+  const home = dirname(cacheHome("blocks"));
+  const goes = (s: CachedFolder) => all || (older === undefined ? !s.current : ageOf(s) > older);
+  const gone = (await allCached()).filter(goes);
   for (const { folder } of gone) await rm(folder, { recursive: true, force: true });
   const size = gone.reduce((sum, s) => sum + s.bytes, 0);
   const text = gone.length

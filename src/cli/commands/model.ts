@@ -15,7 +15,7 @@ export async function modelInfo(io: Io, place: string = defaultBase): Promise<Re
   io.progress.update("measuring this machine ...");
   const expected = await expectationsOf(model);
   io.progress.clear();
-  const { weightBytes, read, train, freeBytes, gflops } = expected;
+  const { weightBytes, weightBytesIn, read, train, freeBytes, gflops } = expected;
   const parameters = weightBytes / 4;
   const fits =
     train.bytes <= freeBytes
@@ -33,7 +33,11 @@ export async function modelInfo(io: Io, place: string = defaultBase): Promise<Re
     ["attention", `${model.heads} heads of ${model.headDim}, ${model.kvHeads} for keys and values`],
     ["positions", grouped(model.maxPositions)],
     ["vocabulary", `${grouped(model.vocabSize)}, ${tied(model) ? "tied" : "untied"} head`],
-    ["stored as", `${dtypes.join(", ")}; ${bytes(weightBytes)} in memory`],
+    ["stored as", dtypes.join(", ")],
+    [
+      "weights",
+      `${bytes(weightBytes)} in memory as f32, ${bytes(weightBytesIn["8bit"])} in 8 bits, ${bytes(weightBytesIn["4bit"])} in 4 bits`,
+    ],
     ["BOS, EOS", `${token(tokenizer.bosId)}, ${token(tokenizer.eosId)}`],
     ["begins with BOS", tokenizer.addBos ? "yes" : "no"],
     ["chat template", tokenizer.chat ? "yes" : "no"],

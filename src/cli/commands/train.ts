@@ -1,6 +1,6 @@
 /** `tagllm train`: a study file in, tags and a report out. */
 import { join } from "node:path";
-import { blocksHome } from "../../batch/block-files.ts";
+import { cacheHome } from "../../engine/cache-folder.ts";
 import { TagllmError } from "../../errors.ts";
 import { writeReport } from "../../report/write.ts";
 import { type PreparedStudy, planStudy, type StagePlan } from "../../study/prepare.ts";
@@ -102,7 +102,7 @@ function planResult(prepared: PreparedStudy, out: string, audit: AuditView, reus
 function storedLine({ stage, stored: { reuse, bytes: size } }: StagePlan, { memory, disk }: Study): string {
   if (reuse === "none") return `${stage} stores nothing: every prompt is run whole.`;
   const spilt = size > memory * 1e9 ? `, ${memory} GB of it in memory at a time` : "";
-  const files = disk > 0 ? `, also in files (up to ${disk} GB in ${blocksHome()})` : "";
+  const files = disk > 0 ? `, also in files (up to ${disk} GB in ${cacheHome("blocks")})` : "";
   return `${stage} stores ${storedText(reuse)}: ${bytes(size)} of keys and values${spilt}${files}.`;
 }
 

@@ -3,6 +3,7 @@
  * and the parsers of their values are here; the commands themselves are in the files beside this one.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { precisions } from "../../engine/precision.ts";
 import { type Io, terminalIo } from "../io.ts";
 import type { Result } from "../result.ts";
 
@@ -73,8 +74,7 @@ export function engineOptions(command: Command): Command {
     .addOption(
       new Option("--precision <kind>", "of the base's products (default: f32)").choices([
         "auto",
-        "f32",
-        "int8",
+        ...precisions,
       ]),
     );
   return common(command);

@@ -1,0 +1,78 @@
+/**
+ * Products with frozen weights that are stored in 4 or 8 bits: numbers in blocks of 32 along the inner axis, each block
+ * with a scale and a zero point. Only the weights are rounded, for a token costs the reading of all of them; what they
+ * are multiplied with stays f32. Forward only, and for the CPU only.
+ */
+import type { Graph, Node, Value } from "./graph.ts";
+import { type Lowering, rewrite } from "./lower.ts";
+
+export type Bits = 4 | 8;
+
+/** Numbers that share a scale and a zero point. */
+export const BLOCK = 32;
+
+/** What stands for a weight in such a product: its name says how it is made of the weight's f32 values. */
+export interface BlockWeight {
+  readonly name: string;
+  readonly bits: Bits;
+  /** How the f32 weight is stored: `rows` [out, in], `columns` [in, out]. */
+  readonly stored: "rows" | "columns";
+  readonly part: "values" | "scale" | "zero";
+}
+
+const MARK = " bits ";
+const nameOf = ({ name, bits, stored, part }: BlockWeight): string =>
+  [name, MARK, bits, " ", stored, " ", part].join("");
+
+export function blockWeight(name: string): BlockWeight | null {
+  const at = name.lastIndexOf(MARK);
+  if (at < 0) return null;
+  const [bits, stored, part] = name.slice(at + MARK.length).split(" ");
+  return { name: name.slice(0, at), bits: Number(bits), stored, part } as BlockWeight;
+}
+
+/** Sizes of the three parts of a weight of `out` rows of `into` numbers. */
+export function blockSizes(out: number, into: number, bits: Bits) {
+  const blocks = Math.ceil(into / BLOCK);
+  return {
+    values: [out, blocks, (BLOCK * bits) / 8],
+    scale: [out * blocks],
+    zero: [out * Math.ceil((blocks * bits) / 8)],
+  } as const;
+}
+
+/**
+ * Products of fewer rows get their weights as constants of the program, which the runtime lays out for its kernels: a
+ * copy for each such program. Those of more rows read the one copy that all programs share, and turn it into f32 as
+ * they go; with 512 rows that takes a quarter more time, with one row it would take forty times as long.
+ */
+export const PACKED_ROWS = 64;
+
+const product =
+  (bits: Bits): Lowering =>
+  (g, inputs, node) => {
+    const [x, w, bias] = inputs as [Value, Value, Value | undefined];
+    const stored = node.attributes.transB ? "rows" : "columns";
+    const [out, into] = (stored === "rows" ? w.shape : w.shape.toReversed()) as [number, number];
+    const sizes = blockSizes(out, into, bits);
+    const packed = (x.shape[0] as number) < PACKED_ROWS;
+    const part = (name: BlockWeight["part"]) => {
+      const full = nameOf({ name: w.name, bits, stored, part: name });
+      const dtype = name === "scale" ? "f32" : "u8";
+      return packed ? g.packedWeight(full, sizes[name], dtype) : g.weight(full, sizes[name], dtype);
+    };
+    const attributes = { K: into, N: out, bits, block_size: BLOCK, accuracy_level: 4 };
+    const y = g.one("MatMulNBits", [x, part("values"), part("scale"), part("zero")], attributes);
+    return [bias ? g.one("Add", [y, bias]) : y];
+  };
+
+/** A matrix of computed values times a frozen weight, not scaled. */
+const replaceable = ({ attributes }: Node, [x, w]: readonly Value[]): boolean =>
+  w?.kind === "weight" && x?.kind !== "weight" && !attributes.transA && attributes.alpha === undefined;
+
+/** Takes a graph before it is lowered. */
+export const storeInBits = (graph: Graph, bits: Bits): Graph =>
+  rewrite(graph, {
+    Gemm: (g, inputs, node) =>
+      replaceable(node, inputs) ? product(bits)(g, inputs, node) : [g.one("Gemm", inputs, node.attributes)],
+  });

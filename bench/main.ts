@@ -15,8 +15,9 @@ import { screen } from "./screen.ts";
 import { stage1 } from "./stage1.ts";
 import { step } from "./step.ts";
 import { markdownTable, textTable } from "./table.ts";
+import { weightBits } from "./weight-bits.ts";
 
-const benchmarks: readonly Benchmark[] = [step, stage1, functionEpoch, screen, scaling, profile];
+const benchmarks: readonly Benchmark[] = [step, stage1, functionEpoch, screen, scaling, weightBits, profile];
 const REPEATS = 7;
 
 async function main(words: readonly string[]): Promise<number> {

@@ -56,18 +56,39 @@ function bestRounding(block: Float32Array, bits: Bits): Rounding {
     if (x < least) least = x;
     else if (x > largest) largest = x;
   }
-  let best: Rounding | null = null;
-  let bestError = Number.POSITIVE_INFINITY;
-  for (const low of CUTS[bits]) {
-    for (const high of CUTS[bits]) {
-      const scale = Math.fround((largest * high - least * low) / most) || 1;
-      const tried = { scale, zero: Math.round((-least * low) / scale), most };
-      let error = 0;
-      for (const x of block) error += ((rounded(x, tried) - tried.zero) * scale - x) ** 2;
+  const whole = roundingOf(least, largest, most);
+  let [best, bestError] = [whole, Number.POSITIVE_INFINITY];
+  const cuts = CUTS[bits];
+  if (cuts.length === 1) return whole;
+  for (const low of cuts) {
+    for (const high of cuts) {
+      const tried = roundingOf(least * low, largest * high, most);
+      const error = squaredError(block, tried, bestError);
       if (error < bestError) [best, bestError] = [tried, error];
     }
   }
-  return best as Rounding;
+  return best;
+}
+
+function roundingOf(least: number, largest: number, most: number): Rounding {
+  const scale = Math.fround((largest - least) / most) || 1;
+  return { scale, zero: Math.round(-least / scale), most };
+}
+
+/** In the inner loop of all weights: no calls, and no further than to what is already too much. */
+function squaredError(block: Float32Array, { scale, zero, most }: Rounding, enough: number): number {
+  const [low, high, inverse] = [-zero, most - zero, 1 / scale];
+  let error = 0;
+  for (let i = 0; i < block.length; i++) {
+    const x = block[i] as number;
+    let value = Math.floor(x * inverse + 0.5);
+    if (value < low) value = low;
+    else if (value > high) value = high;
+    const off = value * scale - x;
+    error += off * off;
+    if (error > enough) break;
+  }
+  return error;
 }
 
 export function emptyMatrix(out: number, into: number, bits: Bits): BlockMatrix {

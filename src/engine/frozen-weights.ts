@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { type IntegerWeight, integerWeight } from "../graph/quantise.ts";
-import { type BlockWeight, blockWeight } from "../graph/weight-only.ts";
+import { type BlockWeight, blockWeight, joinedNames } from "../graph/weight-only.ts";
 import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
 import { readBytes, writeArrays } from "./array-files.ts";
 import { type BlockMatrix, blockMatrix, emptyMatrix } from "./block-weights.ts";
@@ -99,6 +99,8 @@ export class FrozenWeights {
 
   private blocksOf(weight: BlockWeight, p: PortSpec): BlockMatrix {
     const { name, bits, stored } = weight;
+    const names = joinedNames(name);
+    if (names.length > 1) return joined(names.map((one) => this.blocksOf({ ...weight, name: one }, p)));
     const known = this.blocks.get(name);
     if (known) return known;
     const shape = (this.held.get(name) ?? this.files.get(name) ?? this.asked(name, p)).shape;
@@ -120,6 +122,18 @@ export class FrozenWeights {
     if (!before) this.held.delete(weight.name);
     return made;
   }
+}
+
+/** One below the other; for the constants of a program, so it is not held. */
+function joined(matrices: readonly BlockMatrix[]): BlockMatrix {
+  const bytes = (part: "values" | "zero") => new Uint8Array(Buffer.concat(matrices.map((m) => m[part])));
+  const scale = new Float32Array(matrices.reduce((n, m) => n + m.scale.length, 0));
+  let at = 0;
+  for (const m of matrices) {
+    scale.set(m.scale, at);
+    at += m.scale.length;
+  }
+  return { values: bytes("values"), scale, zero: bytes("zero") };
 }
 
 /** @param sizes a matrix as large as the one that is read */

@@ -27,14 +27,16 @@ export function encodeOnnx(graph: Graph): Uint8Array {
   const used = new Set(nodes.flatMap((n) => [...n.inputs]));
   for (const v of graph.outputs.values()) used.add(v);
   const shapes = new Map<string, readonly number[]>();
+  const names = outputNames(graph);
 
   return new ProtoWriter()
     .varint(1, IR_VERSION)
     .string(2, "tagllm")
     .message(7, (g) => {
-      for (const node of nodes) g.message(1, (w) => writeNode(w, node, shapes));
+      for (const node of nodes) g.message(1, (w) => writeNode(w, node, names, shapes));
       for (const [name, value] of graph.outputs) {
-        g.message(1, (w) => w.string(1, value.name).string(2, name).string(4, "Identity"));
+        const own = names.get(value) ?? value.name;
+        if (own !== name) g.message(1, (w) => w.string(1, own).string(2, name).string(4, "Identity"));
       }
       g.string(2, "tagllm");
       for (const v of used) if (v.kind === "constant") g.message(5, (w) => writeTensor(w, v));
@@ -59,8 +61,21 @@ export function usedInputs(graph: Graph): Value[] {
   return [...graph.inputs.values()].filter((v) => used.has(v));
 }
 
-function writeNode(w: ProtoWriter, node: Node, shapes: Map<string, readonly number[]>): void {
-  for (const v of node.inputs) w.string(1, v.name);
+/** A computed value goes by the name of the output that it is, so that it is written where the output is wanted. */
+function outputNames(graph: Graph): ReadonlyMap<Value, string> {
+  const names = new Map<Value, string>();
+  for (const [name, v] of graph.outputs) if (v.kind === "computed" && !names.has(v)) names.set(v, name);
+  return names;
+}
+
+function writeNode(
+  w: ProtoWriter,
+  node: Node,
+  names: ReadonlyMap<Value, string>,
+  shapes: Map<string, readonly number[]>,
+): void {
+  const nameOf = (v: Value): string => names.get(v) ?? v.name;
+  for (const v of node.inputs) w.string(1, nameOf(v));
   const asInput = attributeAsInput[node.op];
   if (asInput) {
     const dims = attributeList(node.attributes[asInput]);
@@ -68,7 +83,7 @@ function writeNode(w: ProtoWriter, node: Node, shapes: Map<string, readonly numb
     shapes.set(name, dims);
     w.string(1, name);
   }
-  for (const v of node.outputs) w.string(2, v.name);
+  for (const v of node.outputs) w.string(2, nameOf(v));
   w.string(3, node.outputs[0]?.name ?? "").string(4, node.op);
   for (const [key, value] of Object.entries(node.attributes)) {
     if (key !== asInput) w.message(5, (a) => writeAttribute(a, key, value));

@@ -4,7 +4,7 @@
  * are multiplied with stays f32. Forward only, and for the CPU only.
  */
 import type { Graph, Node, Value } from "./graph.ts";
-import { type Lowering, rewrite } from "./lower.ts";
+import { rewrite } from "./lower.ts";
 
 export type Bits = 4 | 8;
 
@@ -48,31 +48,63 @@ export function blockSizes(out: number, into: number, bits: Bits) {
  */
 export const PACKED_ROWS = 64;
 
-const product =
-  (bits: Bits): Lowering =>
-  (g, inputs, node) => {
-    const [x, w, bias] = inputs as [Value, Value, Value | undefined];
-    const stored = node.attributes.transB ? "rows" : "columns";
-    const [out, into] = (stored === "rows" ? w.shape : w.shape.toReversed()) as [number, number];
-    const sizes = blockSizes(out, into, bits);
-    const packed = (x.shape[0] as number) < PACKED_ROWS;
-    const part = (name: BlockWeight["part"]) => {
-      const full = nameOf({ name: w.name, bits, stored, part: name });
-      const dtype = name === "scale" ? "f32" : "u8";
-      return packed ? g.packedWeight(full, sizes[name], dtype) : g.weight(full, sizes[name], dtype);
-    };
-    const attributes = { K: into, N: out, bits, block_size: BLOCK, accuracy_level: 4 };
-    const y = g.one("MatMulNBits", [x, part("values"), part("scale"), part("zero")], attributes);
-    return [bias ? g.one("Add", [y, bias]) : y];
+/** Tensors whose rows stand below one another in one product. */
+const JOINED = " + ";
+
+export const joinedNames = (name: string): readonly string[] => name.split(JOINED);
+
+/** x W^T of the weights of `nodes` below one another, and what it becomes for each. */
+function product(g: Graph, x: Value, nodes: readonly Node[], bits: Bits): readonly Value[] {
+  const stored = nodes[0]?.attributes.transB ? "rows" : "columns";
+  const weights = nodes.map(({ inputs }) => inputs[1] as Value);
+  const outs = weights.map(({ shape }) => shape[stored === "rows" ? 0 : 1] as number);
+  const [into, out] = [x.shape[1] as number, outs.reduce((a, b) => a + b)];
+  const name = weights.map((w) => w.name).join(JOINED);
+  const sizes = blockSizes(out, into, bits);
+  const packed = (x.shape[0] as number) < PACKED_ROWS;
+  const part = (own: BlockWeight["part"]) => {
+    const full = nameOf({ name, bits, stored, part: own });
+    const dtype = own === "scale" ? "f32" : "u8";
+    return packed ? g.packedWeight(full, sizes[own], dtype) : g.weight(full, sizes[own], dtype);
   };
+  const attributes = { K: into, N: out, bits, block_size: BLOCK, accuracy_level: 4 };
+  const y = g.one("MatMulNBits", [x, part("values"), part("scale"), part("zero")], attributes);
+  return nodes.length === 1 ? [y] : g.apply("Split", [y], { axis: 1, sizes: outs });
+}
 
 /** A matrix of computed values times a frozen weight, not scaled. */
 const replaceable = ({ attributes }: Node, [x, w]: readonly Value[]): boolean =>
   w?.kind === "weight" && x?.kind !== "weight" && !attributes.transA && attributes.alpha === undefined;
 
+/** Of each product, those of the same rows: a kernel of few rows is short, so three as one cost what one does. */
+function groupsOf(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
+  const byRows = new Map<Value, Node[]>();
+  const groups = new Map<Node, readonly Node[]>();
+  for (const node of graph.live()) {
+    const [x] = node.inputs as [Value];
+    if (node.op !== "Gemm" || !replaceable(node, node.inputs)) continue;
+    const few = node.attributes.transB && (x.shape[0] as number) < PACKED_ROWS;
+    const group = few ? (byRows.get(x) ?? []) : [];
+    group.push(node);
+    if (few) byRows.set(x, group);
+    groups.set(node, group);
+  }
+  return groups;
+}
+
 /** Takes a graph before it is lowered. */
-export const storeInBits = (graph: Graph, bits: Bits): Graph =>
-  rewrite(graph, {
-    Gemm: (g, inputs, node) =>
-      replaceable(node, inputs) ? product(bits)(g, inputs, node) : [g.one("Gemm", inputs, node.attributes)],
+export function storeInBits(graph: Graph, bits: Bits): Graph {
+  const groups = groupsOf(graph);
+  const done = new Map<Node, Value>();
+  return rewrite(graph, {
+    Gemm: (g, inputs, node) => {
+      const group = groups.get(node);
+      if (!group) return [g.one("Gemm", inputs, node.attributes)];
+      const [x, , bias] = inputs as [Value, Value, Value | undefined];
+      if (!done.has(node))
+        for (const [i, y] of product(g, x, group, bits).entries()) done.set(group[i] as Node, y);
+      const y = done.get(node) as Value;
+      return [bias ? g.one("Add", [y, bias]) : y];
+    },
   });
+}

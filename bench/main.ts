@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.ts";
+import { decode } from "./decode.ts";
 import { functionEpoch } from "./function-epoch.ts";
 import { machineText } from "./machine.ts";
 import { profile } from "./profile.ts";
@@ -17,7 +18,16 @@ import { step } from "./step.ts";
 import { markdownTable, textTable } from "./table.ts";
 import { weightBits } from "./weight-bits.ts";
 
-const benchmarks: readonly Benchmark[] = [step, stage1, functionEpoch, screen, scaling, weightBits, profile];
+const benchmarks: readonly Benchmark[] = [
+  step,
+  stage1,
+  functionEpoch,
+  screen,
+  scaling,
+  decode,
+  weightBits,
+  profile,
+];
 const REPEATS = 7;
 
 async function main(words: readonly string[]): Promise<number> {

@@ -21,6 +21,7 @@ import { memory } from "./4.5-memory.ts";
 import { scaling } from "./4.6-scaling.ts";
 import { davis } from "./4.7-davis.ts";
 import { families } from "./5.1-families.ts";
+import { decodeSpeed } from "./5.2-decode.ts";
 import { newBases } from "./5.4-new-bases.ts";
 import { hub } from "./5.5-hub.ts";
 import type { Point } from "./point.ts";
@@ -48,6 +49,7 @@ export const points: readonly Point[] = [
   scaling,
   davis,
   families,
+  decodeSpeed,
   newBases,
   hub,
 ];

@@ -1,4 +1,7 @@
-/** GGUF files, as llama.cpp reads them, of llama and qwen3 with any weights in f32 and a vocabulary without meaning. */
+/**
+ * GGUF files, as llama.cpp reads them, of llama and qwen3 with any weights and a vocabulary without meaning: in f32, or
+ * with matrices in 4 bits (Q4_0).
+ */
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -28,11 +31,25 @@ const names: Readonly<Record<string, string>> = {
 const alignment = 32;
 const types = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10 } as const;
 
+type MatrixFormat = "f32" | "q4_0";
+
+/** As llama.cpp numbers them. */
+const ggmlTypes = { f32: 0, q4_0: 2 } as const;
+
 /** @param config of Hugging Face, with every size given; the vocabulary has at least 259 tokens */
-export function encodeGguf(config: Config, tensors: ReadonlyMap<string, NamedTensor>): Uint8Array {
+export function encodeGguf(
+  config: Config,
+  tensors: ReadonlyMap<string, NamedTensor>,
+  matrices: MatrixFormat = "f32",
+): Uint8Array {
   const head = new Writer();
   const entries = metadata(config);
-  const own = [...tensors].map(([name, tensor]) => renamed(name, tensor, config));
+  const own = [...tensors].map(([name, tensor]) => {
+    const { values, ...rest } = renamed(name, tensor, config);
+    const type = rest.shape.length === 1 ? "f32" : matrices;
+    const f32 = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    return { ...rest, type, data: type === "f32" ? f32 : q4(values) } as const;
+  });
   head.bytes(Buffer.from("GGUF"));
   head.u32(3);
   head.u64(own.length);
@@ -43,20 +60,49 @@ export function encodeGguf(config: Config, tensors: ReadonlyMap<string, NamedTen
     head.value(type, value);
   }
   let offset = 0;
-  for (const { name, shape, values } of own) {
+  for (const { name, shape, type, data } of own) {
     head.string(name);
     head.u32(shape.length);
     for (const size of shape.toReversed()) head.u64(size);
-    head.u32(0); // f32
+    head.u32(ggmlTypes[type]);
     head.u64(offset);
-    offset += Math.ceil(values.byteLength / alignment) * alignment;
+    offset += Math.ceil(data.byteLength / alignment) * alignment;
   }
   head.pad();
-  for (const { values } of own) {
-    head.bytes(Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+  for (const { data } of own) {
+    head.bytes(data);
     head.pad();
   }
   return head.all();
+}
+
+/**
+ * Blocks of 32 numbers: a scale in f16, then 16 bytes whose low halves are the first 16 numbers and whose high halves
+ * are the others, each 8 more than what the scale is multiplied by. The largest number is -8 scales.
+ */
+function q4(values: Float32Array): Uint8Array {
+  const out = Buffer.alloc((values.length / 32) * 18);
+  for (let block = 0; block < values.length / 32; block++) {
+    const own = values.subarray(block * 32, block * 32 + 32);
+    const largest = own.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
+    const scale = largest / -8;
+    const half = (x: number) => (scale === 0 ? 8 : Math.min(15, Math.floor(x / scale + 8.5)));
+    out.writeUInt16LE(f16(scale), block * 18);
+    for (let i = 0; i < 16; i++)
+      out[block * 18 + 2 + i] = half(own[i] as number) | (half(own[i + 16] as number) << 4);
+  }
+  return out;
+}
+
+const bits = new DataView(new ArrayBuffer(4));
+
+/** The nearest f16 of a number that is neither huge nor tiny: 5 bits of exponent, 10 of fraction; else 0. */
+function f16(x: number): number {
+  bits.setFloat32(0, x);
+  const rounded = bits.getUint32(0) + 0x1000;
+  const sign = (rounded >>> 16) & 0x8000;
+  const exponent = ((rounded >>> 23) & 0xff) - 127 + 15;
+  return exponent <= 0 ? sign : sign | (exponent << 10) | ((rounded >>> 13) & 0x3ff);
 }
 
 const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, "0");

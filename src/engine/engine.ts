@@ -8,6 +8,7 @@ import { type ErrorCode, TagllmError } from "../errors.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
+import { packWeights } from "../graph/pack.ts";
 import { quantise } from "../graph/quantise.ts";
 import { storeInBits } from "../graph/weight-only.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
@@ -167,7 +168,7 @@ export class Engine {
   private inPrecision(graph: Graph): Graph {
     if (this.precision === "int8") return quantise(graph);
     const bits = weightBits(this.precision);
-    return bits === null ? graph : storeInBits(graph, bits);
+    return bits === null ? packWeights(graph) : storeInBits(graph, bits);
   }
 
   private request(message: Request, transfer: ArrayBuffer[] = []): Promise<Answer> {

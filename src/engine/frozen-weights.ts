@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
+import { unpackedName } from "../graph/pack.ts";
 import { type IntegerWeight, integerWeight } from "../graph/quantise.ts";
 import { type BlockWeight, blockWeight, joinedNames } from "../graph/weight-only.ts";
 import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
@@ -52,7 +53,7 @@ export class FrozenWeights {
     if (integer) return this.integersOf(integer, p)[integer.part];
     const block = blockWeight(p.name);
     if (block) return this.blocksOf(block, p)[block.part];
-    return this.asked(p.name, p, p.shape).data;
+    return this.asked(unpackedName(p.name), p, p.shape).data;
   }
 
   clear(): void {

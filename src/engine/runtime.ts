@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import * as ort from "onnxruntime-node";
 import { TagllmError } from "../errors.ts";
-import { Graph, type TypedArray } from "../graph/graph.ts";
+import { FREE, Graph, type TypedArray } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
 import { readArrays, writeArrays } from "./array-files.ts";
@@ -102,7 +102,11 @@ export class Runtime {
     for (const p of compiled.inputs.values()) {
       const feed = feeds[p.name];
       if (isStack(feed)) fed[p.name] = tensor(p, this.stackRows(p, feed.stack, stacks++));
-      else fed[p.name] = tensor(p, checked(p, isHeld(feed) ? this.resident(feed.held).data : feed));
+      else {
+        const data = isHeld(feed) ? this.resident(feed.held).data : feed;
+        const sized = withSize(p, data?.length ?? 0);
+        fed[p.name] = tensor(sized, checked(sized, data));
+      }
     }
     const fetches: Record<string, ort.Tensor> = {};
     const buffers: Record<string, HostArray> = {};
@@ -256,6 +260,13 @@ export class Runtime {
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Exclude<TypedArray, BigInt64Array>): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
+
+/** The port with its free axis, if it has one, as long as so many numbers make it. */
+function withSize(p: PortSpec, numbers: number): PortSpec {
+  if (!p.shape.includes(FREE)) return p;
+  const others = p.shape.filter((d) => d !== FREE);
+  return { ...p, shape: p.shape.map((d) => (d === FREE ? Math.floor(numbers / count(others)) : d)) };
+}
 
 const isStack = (feed: Feed | undefined): feed is Extract<Feed, { stack: unknown }> =>
   feed !== undefined && "stack" in feed;

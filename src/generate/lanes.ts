@@ -8,6 +8,8 @@ import { KeyCache } from "../batch/key-cache.ts";
 import { type Block, type Layout, layOut, withSpans } from "../batch/layout.ts";
 import type { Runner } from "../batch/runner.ts";
 import { roundLength, roundPast } from "../batch/sizes.ts";
+import type { Feed } from "../engine/engine.ts";
+import { FREE } from "../graph/graph.ts";
 
 /** A token that was written. */
 export interface Token {
@@ -168,10 +170,13 @@ export class Lanes {
     );
     const batch = makeBatch(base.architecture, placed, shape, () => new Float32Array(0));
     const reads = this.count * this.tips;
-    const program = await base.program({ ...shape, slots: 0, reads, result: { kind: "logits" } });
+    const free = this.tips === 1 && shape.past.length === 1 && !options.plain && base.engine.device === "cpu";
+    const past = free ? [FREE] : shape.past;
+    const program = await base.program({ ...shape, past, slots: 0, reads, result: { kind: "logits" } });
+    const feeds = free ? withoutOwn(batch.feeds, this.count) : batch.feeds;
     const outputs = await program.run(
       {
-        ...batch.feeds,
+        ...feeds,
         ...this.cache.feeds(),
         reads: BigInt64Array.from({ length: reads }, (_, i) => BigInt(i)),
       },
@@ -211,6 +216,20 @@ export class Lanes {
       whole: layout.whole,
     };
   }
+}
+
+/** Masks without the last position of each of `rows`, the token's own. */
+function withoutOwn(feeds: Record<string, Feed>, rows: number): Record<string, Feed> {
+  const cut = (bias: Float32Array): Float32Array => {
+    const width = bias.length / rows;
+    return bias.filter((_, i) => (i + 1) % width !== 0);
+  };
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, feed]) => [
+      name,
+      name.startsWith("bias") ? cut(feed as Float32Array) : feed,
+    ]),
+  );
 }
 
 /** A token and those before it, back to the prompt. */

@@ -13,6 +13,9 @@ export type TypedArray = Float32Array | Int32Array | BigInt64Array | Int8Array |
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 export type Attributes = Readonly<Record<string, Attribute>>;
 
+/** Size of an axis that each run says anew. */
+export const FREE = -1;
+
 export interface Type {
   readonly dtype: DType;
   readonly shape: readonly number[];

@@ -3,7 +3,15 @@
  * Weights are graph inputs, or constants whose numbers are given beside the bytes (each under its name, as a file of
  * external data), so the bytes hold the structure and small constants only.
  */
-import type { Attribute, DType, Graph, Node, TypedArray, Value } from "./graph.ts";
+import {
+  type Attribute,
+  type DType,
+  FREE,
+  type Graph,
+  type Node,
+  type TypedArray,
+  type Value,
+} from "./graph.ts";
 import { attributeList, operators } from "./operators.ts";
 import { ProtoWriter } from "./protobuf.ts";
 
@@ -132,7 +140,7 @@ function writeValueInfo(
   w.string(1, name).message(2, (t) =>
     t.message(1, (tensor) =>
       tensor.varint(1, elementType[type.dtype]).message(2, (s) => {
-        for (const d of type.shape) s.message(1, (dim) => dim.varint(1, d));
+        for (const d of type.shape) s.message(1, (dim) => (d === FREE ? dim : dim.varint(1, d)));
       }),
     ),
   );

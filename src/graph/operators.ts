@@ -22,7 +22,7 @@ export function broadcastShapes(a: Shape, b: Shape): number[] {
     const x = a[i - rank + a.length] ?? 1;
     const y = b[i - rank + b.length] ?? 1;
     expect(x === y || x === 1 || y === 1, `[${a}] and [${b}] do not broadcast`);
-    return Math.max(x, y);
+    return x === 1 ? y : x;
   });
 }
 

@@ -9,7 +9,10 @@ export interface ForwardShape {
   readonly batch: number;
   /** New tokens of a row, S. */
   readonly length: number;
-  /** Stored positions of each past block, P_i; empty when a prompt is run whole. */
+  /**
+   * Stored positions of each past block, P_i; empty when a prompt is run whole. One block of `FREE` positions before one
+   * new token: a program for any number of them. Its bias is of the block alone, as a new token always sees itself.
+   */
   readonly past: readonly number[];
   /** Of each past block, whether all rows have it in common: it is fed once. None when absent. */
   readonly shared?: readonly boolean[];

@@ -4,7 +4,7 @@
  * the rows of one product per key-value head, so keys are never repeated.
  */
 import { overRows } from "../graph/composites.ts";
-import type { Graph, Value } from "../graph/graph.ts";
+import { FREE, type Graph, type Value } from "../graph/graph.ts";
 import type { Architecture, Forward, ForwardShape } from "./architecture.ts";
 import type { Rope } from "./rope.ts";
 
@@ -69,11 +69,15 @@ export function declareAttentionInputs(
     Array.from({ length: layers }, (_, l) =>
       g.input(`past.${i}.${part}.${l}`, "f32", [shared[i] ? 1 : batch, kvHeads, past[i] as number, headDim]),
     );
-  const keys = past.reduce((n, p) => n + p, length);
+  const free = past.includes(FREE);
+  if (free && (past.length > 1 || length > 1)) throw new Error("a free block is alone, before one new token");
+  const keys = free ? FREE : past.reduce((n, p) => n + p, length);
   return {
     batch,
     length,
-    biases: windows.map((_, i) => g.input(numbered("bias", i), "f32", [batch, length, keys])),
+    biases: windows.map((_, i) =>
+      g.input(numbered("bias", i), "f32", free ? [batch, 1, 1, FREE] : [batch, length, keys]),
+    ),
     self: rotations("self"),
     past: past.map((size, i) => ({
       length: size,
@@ -210,11 +214,12 @@ export function queriesOf(
 ): Queries {
   const { batch, length, past, self, tail } = inputs;
   const bias = inputs.biases[window] as Value;
-  const keys = bias.shape[2] as number;
+  const keys = bias.shape.at(-1) as number;
   const turns = [...past.map((p) => p.rotations), self];
   const rotations = turns.map((all) => (rope === null ? null : (all[rope] as Rotation)));
   if (!tail || !lastLayer) {
-    return { rows: (x) => x, length, parts: stairs(g, bias, inputs), rotations };
+    const parts = keys === FREE ? [] : stairs(g, bias, inputs);
+    return { rows: (x) => x, length, parts, rotations };
   }
   const rows = (x: Value) => g.one("Gather", [x, tail]);
   const each = (tail.shape[0] as number) / batch;
@@ -285,6 +290,17 @@ function splitHeads(g: Graph, x: Value, batch: number, headDim: number): Value {
 
 const rowsOf = (x: Value): number => x.shape.slice(0, -1).reduce((n, d) => n * d, 1);
 
+/** The mean of values by softmax of the scores before and of the own one, without a place where both stand. */
+function attendOne(g: Graph, before: Value, values: Value, own: Value, ownValue: Value): Value {
+  const top = (x: Value) => g.one("ReduceMax", [x], { axes: [-1] });
+  const largest = top(g.one("Concat", [top(before), own], { axis: -1 }));
+  const power = (x: Value) => g.one("Exp", [g.one("Sub", [x, largest])]);
+  const [many, one] = [power(before), power(own)];
+  const total = g.one("Add", [g.one("ReduceSum", [many], { axes: [-1] }), one]);
+  const sum = g.one("Add", [g.one("FusedMatMul", [many, values]), g.one("Mul", [one, ownValue])]);
+  return g.one("Div", [sum, total]);
+}
+
 export interface AttentionResult {
   /** [B * Q, heads * headDim], before the output projection. */
   readonly context: Value;
@@ -300,12 +316,13 @@ export interface AttentionResult {
 export function attend(
   g: Graph,
   { q, k, v }: { q: Value; k: Value; v: Value },
-  { batch, past, self }: AttentionInputs,
+  inputs: AttentionInputs,
   { length, parts, rotations }: Queries,
   { heads, kvHeads, headDim, ropes }: Pick<Architecture, "heads" | "kvHeads" | "headDim" | "ropes">,
-  { rope, scale, softcap }: LayerAttention,
+  { rope, scale, softcap, window }: LayerAttention,
   layer: number,
 ): AttentionResult {
+  const { batch, past, self } = inputs;
   const group = heads / kvHeads;
   const alpha = { float: scale / (softcap ?? 1) };
   const turn = (x: Value, by: Rotation | null) =>
@@ -316,6 +333,19 @@ export function attend(
 
   const key = splitHeads(g, turn(k, rope === null ? null : (self[rope] as Rotation)), batch, headDim);
   const value = splitHeads(g, v, batch, headDim);
+  if (past[0]?.length === FREE) {
+    const [block] = past;
+    const query = (i: 0 | 1) =>
+      g.one("Reshape", [turn(q, rotations[i] ?? null)], { shape: [batch, kvHeads, group, headDim] });
+    const score = (i: 0 | 1, of: Value): Value => {
+      const s = g.one("FusedMatMul", [query(i), of], { transB: 1, alpha });
+      return softcap === null ? s : g.one("Mul", [g.one("Tanh", [s]), g.scalar(softcap)]);
+    };
+    const bias = inputs.biases[window] as Value;
+    const before = g.one("Add", [score(0, block.keys[layer] as Value), bias]);
+    const context = attendOne(g, before, block.values[layer] as Value, score(1, key), value);
+    return { context: g.one("Reshape", [context], { shape: [batch, heads * headDim] }), key, value };
+  }
   const stored = (of: "keys" | "values") => past.map((block) => ordered(block[of][layer] as Value));
   const [keys, values] = [stored("keys"), stored("values")];
   const [ownKey, ownValue] = [ordered(key), ordered(value)];

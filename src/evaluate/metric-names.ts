@@ -15,9 +15,9 @@ export const metricInfo: Readonly<Record<string, { heading: string; lower: boole
   f1: { heading: "F1", lower: false },
   logLoss: { heading: "log loss", lower: true },
   bitsPerCharacter: { heading: "bits/char", lower: true },
-  exactMatch: { heading: "exact match", lower: false },
-  bleu: { heading: "BLEU", lower: false },
   chrf: { heading: "chrF", lower: false },
+  bleu: { heading: "BLEU", lower: false },
+  exactMatch: { heading: "exact match", lower: false },
   nats: { heading: "nats/token", lower: true },
   perplexity: { heading: "perplexity", lower: true },
 };

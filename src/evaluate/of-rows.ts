@@ -42,9 +42,9 @@ export function tokensOfRows({ nats, tokens }: TokenLosses): MetricsOfRows {
 export function answersOfRows(truth: readonly string[], said: readonly string[]): MetricsOfRows {
   const [bleu, chrf] = [bleuCounts(said, truth), chrfCounts(said, truth)];
   return (rows) => ({
-    exactMatch: exactMatch(truth, said, rows),
-    bleu: bleuOfRows(bleu, rows),
     chrf: chrfOfRows(chrf, rows),
+    bleu: bleuOfRows(bleu, rows),
+    exactMatch: exactMatch(truth, said, rows),
   });
 }
 

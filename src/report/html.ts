@@ -2,6 +2,7 @@
 
 import { headingOf } from "../evaluate/metric-names.ts";
 import { leakHeadings, leakRows, qualityText } from "../study/audit-text.ts";
+import { isTrainedTag } from "../study/methods.ts";
 import { escapeText, legend, lineChart, scatterChart } from "./charts.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, StageDocument, TaskDocument } from "./document.ts";
@@ -94,7 +95,7 @@ function methodsTable(task: TaskDocument): string {
   const head = metrics.map((m) => `<th>${escapeText(headingOf(m))}</th>`).join("");
   const rows = task.methods.map((method) => {
     const best = method.method === task.strongest;
-    const own = method.method.endsWith(" tag") && method.method !== "untrained tag";
+    const own = isTrainedTag(method);
     const cells = metrics.map((m) => {
       const interval = own ? task.intervals[m] : undefined;
       const range = interval ? `<br><small>${number(interval.low)} to ${number(interval.high)}</small>` : "";

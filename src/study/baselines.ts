@@ -13,7 +13,7 @@ import type { PreparedTask, TaskRow } from "./tasks.ts";
 const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000];
 
 /** Baselines that read no base: the same for every seed. Keys are the methods' names in reports. */
-export async function plainBaselines(data: HeadData): Promise<Record<string, Scores[]>> {
+export async function featureBaselines(data: HeadData): Promise<Record<string, Scores[]>> {
   const predictions: Record<string, Float64Array> = {
     [hasNumbers(data) ? "mean" : "class shares"]: constant(data),
     "character counts": fromFeatures(data, characterFeatures(data), true),

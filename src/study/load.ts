@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { TagllmError } from "../errors.ts";
-import { templateText, writtenPieces } from "../prompts/template.ts";
+import { parseTemplate, templateText, writtenPieces } from "../prompts/template.ts";
 import { closest, didYouMean, quote } from "../suggest.ts";
 import { type Study, type StudyStage, type StudyTask, studySchema } from "./schema.ts";
 
@@ -168,9 +168,34 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
       "End the template with a function tag, or drop the target.",
     );
   }
+  if ((task.plain || task.scoreOnly) && !(answer?.kind === "function" && answer.answer === "text")) {
+    const key = task.plain ? "plain" : "scoreOnly";
+    throw new TagllmError(
+      "study/invalid",
+      `${at}: ${key} is for answers in text, and this task has none.`,
+      "Leave it out, or end the template with a function tag that has `answer: text`.",
+    );
+  }
+  checkPlain(task, at);
   if (!used.some((tag) => stage.train.includes(tag))) {
     const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(templateText(task.template))} uses none of them.`;
     throw new TagllmError("study/invalid", problem, "Use the tag in the template, or train another one.");
+  }
+}
+
+/** A plain prompt is a question in fields and words. */
+function checkPlain({ plain = [], target }: StudyTask, at: string): void {
+  for (const template of plain) {
+    const pieces = parseTemplate(template).pieces;
+    const last = pieces.at(-1);
+    const targets = pieces.filter((piece) => piece.kind === "field" && piece.name === target);
+    const ends = last?.kind === "field" && last.name === target && targets.length === 1;
+    if (ends && pieces.length > 1 && !pieces.some(({ kind }) => kind === "tag")) continue;
+    throw new TagllmError(
+      "study/invalid",
+      `${at}: the plain prompt ${quote(template)} is no question in fields and words that ends in the target {${target}}.`,
+      `Write it without tags, with {${target}} at its end and nowhere else.`,
+    );
   }
 }
 
@@ -187,12 +212,12 @@ function requireVectors(study: Study, { train, steps }: StudyStage, at: string):
   }
 }
 
-/** A tag that no prompt of its stage has would stay as it is. */
+/** A tag that no prompt of its stage trains would stay as it is. */
 function requireUse(stage: StudyStage, at: string): void {
-  const used = new Set(stage.tasks.flatMap((task) => tagsOf(task)));
+  const used = new Set(stage.tasks.flatMap((task) => (task.scoreOnly ? [] : tagsOf(task))));
   const idle = stage.train.find((tag) => !used.has(tag));
   if (idle === undefined) return;
-  const problem = `${at} trains ${quote(idle)}, but none of its templates uses it.`;
+  const problem = `${at} trains ${quote(idle)}, but none of the templates that it trains in uses it.`;
   throw new TagllmError("study/invalid", problem, "Use the tag in a template, or take it off the list.");
 }
 

@@ -222,7 +222,8 @@ class Run {
     live: LiveTags,
     { stats, rms, table }: Embeddings,
   ): Promise<Watch> {
-    const validationRows = tasks.reduce((n, t) => n + t.rows.validation.length, 0);
+    const learned = tasks.filter(({ spec }) => !spec.scoreOnly);
+    const validationRows = learned.reduce((n, t) => n + t.rows.validation.length, 0);
     const vectors = new Map(stage.train.map((name) => [name, (live.get(name) as LiveTag).vectors]));
     const startNorm = meanRowNorm(vectors, table.width);
     const { meanNorm } = stats;

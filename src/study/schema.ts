@@ -189,6 +189,17 @@ const task = z.strictObject({
     .min(1)
     .optional()
     .describe("Fields that hold SMILES: ridge on their Morgan fingerprints is a baseline"),
+  plain: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe(
+      "Text answers: the question without tags, as templates that end in the {target}; validation chooses one for the baseline without examples and one for that with them",
+    ),
+  scoreOnly: z
+    .boolean()
+    .default(false)
+    .describe("Text answers: a prompt that the tags are scored in and never trained in"),
   rows: rowHandling.prefault({}),
 });
 
@@ -227,9 +238,17 @@ const stage = z.strictObject({
         .default(200)
         .describe("Test rows, from the first on, whose answers are written and compared with the truth"),
       tokens: count.default(64).describe("Longest answer"),
+      examples: z
+        .array(count)
+        .min(1)
+        .default([1, 4])
+        .describe("How many answered training rows may stand before a plain prompt; validation chooses"),
+      validationRows: count
+        .default(50)
+        .describe("Validation rows, from the first on, that choose among plain prompts by chrF"),
     })
     .prefault({})
-    .describe("Text answers: for exact match, BLEU and chrF of the trained tag"),
+    .describe("Text answers: for exact match, BLEU and chrF"),
   validateEvery: count.optional().describe("Steps between validations; default: ten in a stage"),
   head: z
     .strictObject({

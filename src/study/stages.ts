@@ -1,14 +1,14 @@
 /** Runs one stage for one seed: trains its tags and scores them on the test side beside what they must beat. */
 import type { HeadValues, Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
-import { bitsPerCharacter, type TextScores, type TokenLosses, textMetrics } from "../evaluate/text.ts";
+import { bitsPerCharacter, type TextScores } from "../evaluate/text.ts";
 import { bindTemplate } from "../prompts/bind.ts";
 import { readTemplate } from "../prompts/chat.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
-import { targetLabels, textLabels } from "../train/labels.ts";
-import { type Task, type TextExample, tokenLosses } from "../train/tasks.ts";
+import { textLabels } from "../train/labels.ts";
+import type { Task } from "../train/tasks.ts";
 import {
   type Continuation,
   type TrainEvent,
@@ -16,8 +16,9 @@ import {
   type TrainResult,
   train,
 } from "../train/trainer.ts";
+import { announcedOtherwise } from "./announced.ts";
 import { type Answer, classAnswer, numberAnswer } from "./answers.ts";
-import { plainBaselines, probe } from "./baselines.ts";
+import { featureBaselines, probe } from "./baselines.ts";
 import { classShares } from "./classes.ts";
 import { dataTexts, plainReadings, scorePlain, scoreWithTag, textTask } from "./domain-stage.ts";
 import {
@@ -34,17 +35,10 @@ import {
 } from "./function-stage.ts";
 import type { Embeddings, LiveTag, LiveTags } from "./live.ts";
 import type { Metrics } from "./methods.ts";
+import { plainBaselines } from "./plain-prompts.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
-import {
-  fitScaling,
-  hasHead,
-  maxTokens,
-  type PreparedTask,
-  queryOf,
-  type TaskRow,
-  tagSpecs,
-} from "./tasks.ts";
-import { answerMetrics, type TextAnswer, testAnswers } from "./text-answers.ts";
+import { fitScaling, hasHead, maxTokens, type PreparedTask, type TaskRow, tagSpecs } from "./tasks.ts";
+import { scoreText, type TextAnswer, textExamples } from "./text-answers.ts";
 
 export interface StageRun {
   readonly prepared: PreparedStudy;
@@ -169,24 +163,18 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
 async function runTextStage(run: StageRun): Promise<StageOutcome> {
   const { stage, runner, onEvent } = run;
   const options = trainOptions(run);
-  const trained = new Set(stage.stage.train);
-  const examples = (task: PreparedTask, rows: readonly TaskRow[]): TextExample[] =>
-    rows.map((row) => {
-      const prompt = task.compiler.compile(row, { withTarget: true });
-      return { query: queryOf(prompt, task.isolate, trained), labels: targetLabels(prompt) };
-    });
-  const tasks = stage.tasks.map(
+  const learned = stage.tasks.filter(({ spec }) => !spec.scoreOnly);
+  const tasks = learned.map(
     (task): Task => ({
       kind: "text",
       name: task.name,
-      train: examples(task, task.rows.train),
-      validation: examples(task, task.rows.validation),
+      train: textExamples(run, task, task.rows.train),
+      validation: textExamples(run, task, task.rows.validation),
       ...enrichment(run, task),
     }),
   );
-  const score = (task: PreparedTask) => tokenLosses(runner, examples(task, task.rows.test));
-  const untrained: TokenLosses[] = [];
-  for (const task of stage.tasks) untrained.push(await score(task));
+  const untrained: Metrics[] = [];
+  for (const task of stage.tasks) untrained.push((await scoreText(run, task)).metrics);
   const training = await train(
     runner,
     { vectors: trainedVectors(run), head: null },
@@ -196,22 +184,24 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
     null,
     run.continuation,
   );
+  for (const task of learned) describeFunction(run, task);
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
-    describeFunction(run, task);
-    const tagged = await score(task);
-    const answers = await testAnswers(run, task);
+    const { metrics, losses, answers } = await scoreText(run, task);
+    const announced = announcedOtherwise(run, task);
     const methods = {
-      "function tag": { ...textMetrics(tagged), ...answerMetrics(answers) },
-      "untrained tag": { ...textMetrics(untrained[i] as TokenLosses) },
+      "function tag": metrics,
+      "untrained tag": untrained[i] as Metrics,
+      ...(announced && { "wrong domain tag": (await scoreText(run, task, announced)).metrics }),
+      ...(await plainBaselines(run, task)),
     };
-    const losses = task.rows.test.map(({ rowNumber }, k) => ({
+    const lines = task.rows.test.map(({ rowNumber }, k) => ({
       row: rowNumber,
-      nats: tagged.nats[k] as number,
-      tokens: tagged.tokens[k] as number,
+      nats: losses.nats[k] as number,
+      tokens: losses.tokens[k] as number,
       ...answers[k],
     }));
-    scores.push({ task, target: null, methods, losses });
+    scores.push({ task, target: null, methods, losses: lines });
   }
   return { training, learningRate: options.learningRate, scores };
 }
@@ -223,7 +213,7 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
   const functionTag = live.get((stage.tasks[0] as PreparedTask).functionTag as string) as LiveTag;
   const answer = answerOf(run, functionTag);
   const data = new HeadData(stage.tasks, answer, trained);
-  const methods: Record<string, Scores[]> = run.first && run.score ? await plainBaselines(data) : {};
+  const methods: Record<string, Scores[]> = run.first && run.score ? await featureBaselines(data) : {};
   const { penalties, fit, validationRows } = stage.stage.head;
 
   let untrained: Float64Array = new Float64Array();

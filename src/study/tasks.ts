@@ -7,9 +7,10 @@ import type { Query } from "../batch/layout.ts";
 import type { Dropped } from "../data/step.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
-import { type BoundTemplate, bindTemplate, type TagSpec } from "../prompts/bind.ts";
+import { bindTemplate, type TagSpec } from "../prompts/bind.ts";
 import { chatBos, readTemplate } from "../prompts/chat.ts";
 import { type AnswerEnd, compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import type { Template } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
 import { cleanRows, type Finding, type TaskRow } from "./clean.ts";
@@ -47,7 +48,10 @@ export interface PromptCompiler {
   /** Of answers in text. */
   readonly end: AnswerEnd;
   /** `lengths` overrides tags' lengths: 0 leaves a tag's vectors out. */
-  compile(row: TaskRow, options: { withTarget: boolean; lengths?: Record<string, number> }): Prompt;
+  compile(
+    row: Pick<TaskRow, "fields">,
+    options: { withTarget: boolean; lengths?: Record<string, number> },
+  ): Prompt;
 }
 
 export function prepareTask(
@@ -58,30 +62,18 @@ export function prepareTask(
   base: Base,
 ): PreparedTask {
   const template = readTemplate(spec.template, base.tokenizer);
-  const tags = [...new Set(template.pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : [])))];
+  const tags = tagsOf(template);
   const functionTag = tags.find((t) => study.tags[t]?.kind === "function") ?? null;
   const answer = functionTag ? study.tags[functionTag] : null;
   const kind: TaskKind = answer?.kind === "function" ? answer.answer : "domain";
   const targets = spec.target === undefined ? [] : [spec.target].flat();
   const isolate = spec.isolate ?? hasHead(kind);
   const bos = spec.bos ?? chatBos(template, base.tokenizer) ?? (kind !== "domain" && base.tokenizer.addBos);
-  const specs = tagSpecs(study, tags);
   const target = kind === "text" ? targets[0] : undefined;
-  const bind = (lengths: Record<string, number>) =>
-    bindTemplate(template, {
-      tags: new Map([...specs].map(([n, s]) => [n, { ...s, length: lengths[n] ?? s.length }])),
-      fields: source.table.columns,
-      ...(target !== undefined && { target }),
-    });
-  const { closing, endOfTurn } = bind({}); // refuses a field that is no column before its rows count as empty
+  const form = { template, fields: source.table.columns, target, bos, eos: kind === "text" };
+  const compiler = compilerOf(study, base, form); // refuses a field that is no column before its rows count as empty
   for (const t of [...targets, ...(spec.effects ?? []), ...(spec.molecules ?? [])])
     requireColumn(t, source, stage);
-  const compiler = makeCompiler(bind, base, {
-    bos,
-    maxTokens: maxTokens(study, base),
-    eos: kind === "text",
-    end: { closing, endOfTurn },
-  });
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
   const name = taskName(stage, spec, base);
   const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows });
@@ -138,22 +130,42 @@ export function tagSpecs(study: Study, names: readonly string[]): Map<string, Ta
   );
 }
 
-function makeCompiler(
-  bind: (lengths: Record<string, number>) => BoundTemplate,
-  base: Base,
-  { bos, maxTokens, eos, end }: { bos: boolean; maxTokens: number; eos: boolean; end: AnswerEnd },
-): PromptCompiler {
-  const bound = new Map<string, BoundTemplate>();
+const tagsOf = ({ pieces }: Template): string[] => [
+  ...new Set(pieces.flatMap((p) => (p.kind === "tag" ? [p.name] : []))),
+];
+
+/** A template and what is to be known of it before rows come. */
+export interface PromptForm {
+  readonly template: Template;
+  readonly fields: readonly string[];
+  readonly target: string | undefined;
+  readonly bos: boolean;
+  /** EOS after the answer. */
+  readonly eos: boolean;
+}
+
+/** @throws what binding the template does */
+export function compilerOf(study: Study, base: Base, form: PromptForm): PromptCompiler {
+  const { template, fields, target, bos, eos } = form;
+  const specs = [...tagSpecs(study, tagsOf(template))];
+  const bind = (lengths: Record<string, number>) =>
+    bindTemplate(template, {
+      tags: new Map(specs.map(([n, s]) => [n, { ...s, length: lengths[n] ?? s.length }])),
+      fields,
+      ...(target !== undefined && { target }),
+    });
+  const whole = bind({});
+  const bound = new Map([["{}", whole]]);
   return {
     bos,
-    end,
+    end: { closing: whole.closing, endOfTurn: whole.endOfTurn },
     compile(row, { withTarget, lengths = {} }) {
       const key = JSON.stringify(lengths);
-      const template = bound.get(key) ?? bind(lengths);
-      bound.set(key, template);
-      return compilePrompt(template, row.fields, {
+      const own = bound.get(key) ?? bind(lengths);
+      bound.set(key, own);
+      return compilePrompt(own, row.fields, {
         tokenizer: base.tokenizer,
-        maxTokens,
+        maxTokens: maxTokens(study, base),
         bos,
         withTarget,
         eosAfterTarget: eos && base.tokenizer.eosId !== null,

@@ -1,31 +1,42 @@
-/** What a function tag without a head writes: for predict, and for the test rows of a run. */
+/** What a function tag without a head writes, and how well the base foretells what it should: for predict, and for the test rows of a run. */
 import { Runner } from "../batch/runner.ts";
 import { answersOfRows } from "../evaluate/of-rows.ts";
+import { type TokenLosses, textMetrics } from "../evaluate/text.ts";
 import { continued } from "../generate/prompts.ts";
 import { fullSettings } from "../generate/settings.ts";
 import { writeTexts } from "../generate/write.ts";
 import { type AnswerEnd, endToken, type Prompt } from "../prompts/prompt.ts";
+import { targetLabels } from "../train/labels.ts";
+import { type TextExample, tokenLosses } from "../train/tasks.ts";
 import type { LiveTag } from "./live.ts";
 import type { Metrics } from "./methods.ts";
 import type { StageRun } from "./stages.ts";
-import type { PreparedTask } from "./tasks.ts";
+import { type PreparedTask, type PromptCompiler, queryOf, type TaskRow } from "./tasks.ts";
+
+interface AnswerSettings {
+  readonly isolate: boolean;
+  readonly end: AnswerEnd;
+  readonly maxTokens: number;
+  readonly stop?: readonly string[];
+}
 
 /**
- * The likeliest continuation of each prompt until a token that ends texts or, in chats, messages; without the literal
- * that closes the template, and without blanks at its ends. Throws aborted.
+ * The likeliest continuation of each prompt until a token that ends texts or, in chats, messages, or before one of the
+ * texts `stop`; without the literal that closes the template, and without blanks at its ends. Throws aborted.
  */
 export async function writeAnswers(
   runner: Runner,
   prompts: readonly Prompt[],
-  { isolate, end, maxTokens }: { isolate: boolean; end: AnswerEnd; maxTokens: number },
+  { isolate, end, maxTokens, stop = [] }: AnswerSettings,
 ): Promise<string[]> {
   const { endTokens, tokenizer, architecture } = runner.base;
   const closing = end.closing.trim();
   const message = endToken(end, tokenizer);
   const eos = message === null ? endTokens : [...endTokens, message];
   // Where training had nothing else to end an answer with, the literal is all that ends it.
-  const stop = tokenizer.eosId === null && message === null && end.closing ? [end.closing] : [];
-  const settings = fullSettings({ maxTokens, stop }, eos, architecture.vocabSize);
+  const closed = tokenizer.eosId === null && message === null && end.closing ? [end.closing] : [];
+  const stops = [...stop, ...closed];
+  const settings = fullSettings({ maxTokens, stop: stops }, eos, architecture.vocabSize);
   const queries = prompts.map((prompt) => continued(prompt, isolate));
   const texts = new Array<string>(prompts.length);
   for await (const event of writeTexts(runner, queries, settings))
@@ -42,10 +53,43 @@ export interface TextAnswer {
   readonly said: string;
 }
 
-/** Of the stage's function tag as it is now, for the first test rows of a task. */
-export async function testAnswers(
+/** What a task's test rows say of the tags as they are now. */
+export interface TextScored {
+  readonly metrics: Metrics;
+  readonly losses: TokenLosses;
+  /** Of the first test rows. */
+  readonly answers: readonly TextAnswer[];
+}
+
+/** @param compiler another way to ask the same */
+export async function scoreText(
+  run: StageRun,
+  task: PreparedTask,
+  compiler: PromptCompiler = task.compiler,
+): Promise<TextScored> {
+  const losses = await tokenLosses(run.runner, textExamples(run, task, task.rows.test, compiler));
+  const answers = await testAnswers(run, task, compiler);
+  return { metrics: { ...answerMetrics(answers), ...textMetrics(losses) }, losses, answers };
+}
+
+/** Rows with their answers. */
+export function textExamples(
+  { stage }: StageRun,
+  task: PreparedTask,
+  rows: readonly TaskRow[],
+  compiler: PromptCompiler = task.compiler,
+): TextExample[] {
+  const trained = new Set(stage.stage.train);
+  return rows.map((row) => {
+    const prompt = compiler.compile(row, { withTarget: true });
+    return { query: queryOf(prompt, task.isolate, trained), labels: targetLabels(prompt) };
+  });
+}
+
+async function testAnswers(
   { prepared, stage, live, runner }: StageRun,
   task: PreparedTask,
+  compiler: PromptCompiler,
 ): Promise<TextAnswer[]> {
   const { rows, tokens } = stage.stage.answers;
   const chosen = task.rows.test.slice(0, rows);
@@ -57,12 +101,21 @@ export async function testAnswers(
   });
   const said = await writeAnswers(
     writer,
-    chosen.map((row) => task.compiler.compile(row, { withTarget: false })),
-    { isolate: task.isolate, end: task.compiler.end, maxTokens: tokens },
+    chosen.map((row) => compiler.compile(row, { withTarget: false })),
+    { isolate: task.isolate, end: compiler.end, maxTokens: tokens },
   );
   await writer.clear();
-  const target = task.targets[0] as string;
-  return chosen.map(({ fields }, i) => ({
+  return textAnswers(task, chosen, said);
+}
+
+/** Beside what is true. */
+export function textAnswers(
+  { targets }: PreparedTask,
+  rows: readonly TaskRow[],
+  said: readonly string[],
+): TextAnswer[] {
+  const target = targets[0] as string;
+  return rows.map(({ fields }, i) => ({
     truth: (fields[target] as string).trim(),
     said: said[i] as string,
   }));

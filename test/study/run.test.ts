@@ -13,7 +13,7 @@ import { loadStudy } from "../../src/study/load.ts";
 import { isTrainedTag } from "../../src/study/methods.ts";
 import { predict } from "../../src/study/predict.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
-import type { Report } from "../../src/study/report.ts";
+import type { Report, TaskReport } from "../../src/study/report.ts";
 import { runStudy, type StudyEvent } from "../../src/study/run.ts";
 import { openTags } from "../../src/tags/library.ts";
 import { type Tag, tagDigest } from "../../src/tags/tag.ts";
@@ -233,6 +233,45 @@ stages:${domainStage}
     answerTokens: 8,
   });
   for (const { values } of answers) assert.match(values.parity as string, /^(odd|even)$/);
+});
+
+test("a text answer stands beside what needs no trained tag, also in prompts that were never trained", async () => {
+  const study = `${head}  Parity: { kind: function, answer: text, length: 2 }
+  Other: { kind: domain, length: 2 }
+stages:${domainStage}
+  - name: other
+    train: [Other]
+    tasks: [{ data: rows, template: "<Other> {text}" }]
+    steps: 2
+  - name: parity
+    train: [Parity]
+    answers: { examples: [1, 3], validationRows: 5, tokens: 8 }
+    tasks:
+      - { data: rows, template: "{text} <Chain> <Parity> {parity}", target: parity, plain: ["{text}: {parity}"] }
+      - { data: rows, template: "{text} <Other> <Parity> {parity}", target: parity, scoreOnly: true }
+    steps: 10
+    batch: 8
+    rate: 0.3`;
+  const { report, tags } = await run(study);
+  const [learned, scored] = report.stages.at(-1)?.tasks ?? assert.fail();
+  const names = ({ methods }: TaskReport) => methods.map((m) => m.method);
+  const always = ["function tag", "untrained tag", "wrong domain tag", "copied field"];
+  assert.deepEqual(names(learned as TaskReport), [...always, "no tags", "few-shot prompt"]);
+  assert.deepEqual(names(scored as TaskReport), always);
+  for (const { methods } of [learned, scored] as TaskReport[])
+    for (const { method, mean } of methods)
+      assert.ok(Number.isFinite(mean.chrf) && Number.isFinite(mean.exactMatch), method);
+  // The tag of the one task announced otherwise is the prompt of the other.
+  const of = (task: TaskReport | undefined, name: string) =>
+    task?.methods.find((m) => m.method === name)?.mean ?? assert.fail();
+  assert.deepEqual(of(learned, "wrong domain tag"), of(scored, "function tag"));
+  assert.deepEqual(of(scored, "wrong domain tag"), of(learned, "function tag"));
+  // What was only scored leaves no trace in the tag.
+  assert.equal(tags.get("Parity")?.template, "{text} <Chain> <Parity> {parity}");
+  assert.deepEqual(
+    tags.get("Parity")?.usesTags.map(({ name }) => name),
+    ["Chain"],
+  );
 });
 
 test("enrichment trains the domain tag along; lambda counts", async () => {

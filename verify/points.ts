@@ -22,6 +22,7 @@ import { scaling } from "./4.6-scaling.ts";
 import { davis } from "./4.7-davis.ts";
 import { families } from "./5.1-families.ts";
 import { decodeSpeed } from "./5.2-decode.ts";
+import { translate } from "./5.3-translate.ts";
 import { newBases } from "./5.4-new-bases.ts";
 import { hub } from "./5.5-hub.ts";
 import type { Point } from "./point.ts";
@@ -50,6 +51,7 @@ export const points: readonly Point[] = [
   davis,
   families,
   decodeSpeed,
+  translate,
   newBases,
   hub,
 ];

@@ -81,7 +81,9 @@ function commandsOf(text: string): string[][] {
     .replaceAll(/\\\n\s*/g, "")
     .split(/\n|&&|\|/)
     .map((line) => line.replace(/^\s*\$ /, "").replace(/(^|\s)#.*$/, ""))
-    .map((line) => line.match(/'[^']*'|"[^"]*"|\S+/g)?.map((w) => w.replace(/^(['"])(.*)\1$/, "$2")) ?? [])
+    .map(
+      (line) => line.match(/\$?'[^']*'|"[^"]*"|\S+/g)?.map((w) => w.replace(/^\$?(['"])(.*)\1$/, "$2")) ?? [],
+    )
     .filter((words) => words.length > 0);
 }
 

@@ -52,6 +52,8 @@ ${findings.map((finding) => `- ${finding}`).join("\n")}
 
 ${tables.join("\n\n")}
 
+The base hardly translates: on validation rows it foretells an answer little better from the true source than from another ([what was tried](notes/2026-11-28-translate.md)). Where \`<Translate>\` was trained it makes it answer in the language that is asked for, which shows where that has letters of its own: a plain prompt does not say which language is wanted. Where it was not trained, plain prompts do better.
+
 ## What is compared
 
 - **\`<Translate>\`**: learned on the seen pairs (English and French, German, Italian, Russian, Greek, both ways), with a domain tag for each language. The other pairs it is asked without training: a pair of languages that it knows, and two languages whose domain tags are learned and which it never met.

@@ -44,7 +44,7 @@ export const newBases: Point = {
         [
           "predict",
           "--tag",
-          "solubility",
+          "Solubility",
           "--tags",
           join(out, "tags"),
           "--base",

@@ -39,6 +39,7 @@ const head = { outputs: 1, weight: randomFloats(width), bias: new Float32Array(1
 
 async function epoch(): Promise<void> {
   const order = queries.map((q) => ({ q, key: random() })).sort((a, b) => a.key - b.key);
+  await training.prepare(order.map(({ q }) => q));
   for (let at = 0; at < order.length; at += STEP) {
     const batch = order.slice(at, at + STEP).map(({ q }) => q);
     const targets = Float32Array.from(batch, () => random() - 0.5);

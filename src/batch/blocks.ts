@@ -5,10 +5,14 @@ import { firstSeen } from "../prompts/mask.ts";
 import type { VectorsOf } from "./feeds.ts";
 import { type Block, type Layout, layOut } from "./layout.ts";
 
-/** The run that computes block `b` of a layout: a span alone from position 0, or text after its spans. */
+/** The run that computes block `b` of a layout: a span alone from position 0, or text after what stands before it. */
 export function blockLayout(layout: Layout, b: number): Layout {
   const block = layout.past[b] as Block;
-  if (block.kind === "text") return { ...layout, past: layout.past.slice(0, b), fresh: block.positions };
+  if (block.kind === "text") {
+    const end = block.positions.at(-1) as number;
+    const past = layout.past.slice(0, b).filter(({ positions }) => (positions[0] as number) < end);
+    return { ...layout, past, fresh: block.positions };
+  }
   const { prompt } = layout.query;
   const [start, end] = [block.origin, block.origin + block.positions.length];
   const alone = {

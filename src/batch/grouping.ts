@@ -98,23 +98,49 @@ const compareKinds = (a: RowKind, b: RowKind): number =>
 const sameKind = (a: RowKind, b: RowKind): boolean =>
   a.blocks > 0 && a.blocks === b.blocks && a.length === b.length && a.name === b.name;
 
-/** Layouts of exactly one shape each, in programs of always the same number of rows. */
-export function groupByShape(layouts: readonly Layout[], tokens: number): Group[] {
+/** Rows on stored blocks of a program whose shape is fixed: each may need a copy of its own of those blocks. */
+const MOST_ON_STORED = 16;
+
+/**
+ * Layouts of exactly one shape each, in programs of always the same number of rows. Rows that have their largest
+ * block in common stand by themselves where they fill half a program.
+ */
+export function groupByShape(layouts: readonly Layout[], tokens: number, nameOf: NameOf): Group[] {
   const shapes = new Map<string, number[]>();
   layouts.forEach(({ fresh, past }, i) => {
     const shape = [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
     shapes.set(shape, [...(shapes.get(shape) ?? []), i]);
   });
   return [...shapes.values()].flatMap((members) => {
-    const length = longest(layouts, members);
-    const batch = fullRows(length, tokens, Number.MAX_SAFE_INTEGER);
-    return Array.from({ length: Math.ceil(members.length / batch) }, (_, k) => ({
-      rows: alone(members.slice(k * batch, (k + 1) * batch)),
-      batch,
-      length,
-    }));
+    const stored = (layouts[members[0] as number] as Layout).past.length > 0;
+    // One position is a product of one row, for which there are other kernels: their bits would be others.
+    const length = Math.max(stored ? 2 : 1, longest(layouts, members));
+    const full = fullRows(length, tokens, Number.MAX_SAFE_INTEGER);
+    const batch = stored ? Math.min(full, MOST_ON_STORED) : full;
+    const parts = stored ? partsInCommon(layouts, members, batch, nameOf) : chunks(members, batch);
+    return parts.map((part): Group => ({ rows: alone(part), batch, length }));
   });
 }
+
+/** Parts of at most `most` indices: those with one largest block by themselves where they are half of that. */
+function partsInCommon(
+  layouts: readonly Layout[],
+  indices: readonly number[],
+  most: number,
+  nameOf: NameOf,
+): number[][] {
+  const byName = new Map<string, number[]>();
+  for (const i of indices) {
+    const { name } = kindOf(layouts[i] as Layout, nameOf);
+    byName.set(name, [...(byName.get(name) ?? []), i]);
+  }
+  const parts = [...byName.values()].flatMap((own) => chunks(own, most));
+  const isEnough = (part: readonly number[]) => part.length >= Math.max(2, most / 2);
+  return [...parts.filter(isEnough), ...chunks(parts.filter((part) => !isEnough(part)).flat(), most)];
+}
+
+const chunks = (all: readonly number[], size: number): number[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, k) => all.slice(k * size, (k + 1) * size));
 
 /** Rows of these lengths are packed, as long as the token budget allows: few, as each is a program of its own. */
 const ROWS = [64, 128, 256, 512, 1024, 2048];

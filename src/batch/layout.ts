@@ -24,7 +24,7 @@ export interface Query {
 export interface Block {
   readonly positions: Int32Array;
   readonly origin: number;
-  /** A span depends on its own positions only; text depends on all blocks before it. */
+  /** A span depends on its own positions only; text depends on all blocks that stand before its end. */
   readonly kind: "span" | "text";
 }
 
@@ -71,8 +71,21 @@ function around(query: Query, reuse: Reuse, whole: Layout["whole"], spans: reado
   const runs = range(0, length).filter((p) => !inSpan[p]);
   if (reuse === "spans") return { query, past: spans, fresh: runs, whole };
   const text = runs.filter((p) => p < query.cut);
-  const past: readonly Block[] = text.length
-    ? [...spans, { kind: "text", origin: 0, positions: text }]
-    : spans;
+  const past = [...spans, ...textBlocks(text, spans)];
   return { query, past, fresh: runs.filter((p) => p >= query.cut), whole };
+}
+
+/** Text before the last span by itself pays for a block of its own where it is as long as this. */
+const LONG_TEXT = 32;
+
+/**
+ * The text in front of the last span depends on the spans before it only, so prompts that differ in the last span
+ * share it; what follows depends on all of them.
+ */
+function textBlocks(text: Int32Array, spans: readonly Block[]): Block[] {
+  const last = spans.at(-1)?.origin ?? 0;
+  const before = text.filter((p) => p < last);
+  const apart = before.length > 0 && (spans.length > 1 || before.length >= LONG_TEXT);
+  const parts = apart ? [before, text.filter((p) => p > last)] : [text];
+  return parts.filter((p) => p.length > 0).map((positions) => ({ kind: "text", origin: 0, positions }));
 }

@@ -108,6 +108,11 @@ export class Runner {
     return this.stored.worthStoring(queries.map((query) => layOut(query, this.options.reuse)));
   }
 
+  /** Stores what queries to come stand on, from the first on as far as memory goes: many at once fill whole runs. */
+  async prepare(queries: readonly Query[]): Promise<void> {
+    if (this.options.reuse !== "none") await this.stored.prepare(this.stored.fitting(this.layouts(queries)));
+  }
+
   /**
    * Begins texts that will go on: the logits after the last position of each layout, [vocab]. What it reads is put
    * into its lane of the cache: stored blocks by their number, and what runs into the last block from slot 0 on.
@@ -121,7 +126,7 @@ export class Runner {
     const { fixedShapes, plain, tokens } = this.options;
     const out: Float32Array[] = new Array(layouts.length);
     const laneOf = (index: number) => lanes[index] as number;
-    const groups = fixedShapes ? groupByShape(layouts, tokens) : this.groups(layouts);
+    const groups = fixedShapes ? groupByShape(layouts, tokens, this.stored.nameOf) : this.groups(layouts);
     const shares = !plain && !fixedShapes;
     await this.eachGroup(layouts, groups, shares, async (batch, indices) => {
       await cache.place(

@@ -10,8 +10,9 @@ export function roundLength(length: number): number {
   return Math.ceil(length / step) * step;
 }
 
-/** Stored positions cost little when they are padding, so their steps are coarser: 64 to 256, then quarters. */
+/** Stored positions cost little when they are padding, so their steps are coarser: 16, 32, 64 to 256, then quarters. */
 export function roundPast(length: number): number {
+  if (length <= 64) return length <= 16 ? 16 : length <= 32 ? 32 : 64;
   const step = Math.max(64, 2 ** Math.ceil(Math.log2(length)) / 4);
   return Math.ceil(length / step) * step;
 }

@@ -87,19 +87,38 @@ export class Stored {
     return portions;
   }
 
+  /** Layouts from the first on whose blocks fit the store's memory together. */
+  fitting(layouts: readonly Layout[]): readonly Layout[] {
+    const seen = new Set<string>();
+    let bytes = 0;
+    for (const [i, layout] of layouts.entries()) {
+      for (const [key, { size }] of this.blocksOf([layout])) {
+        if (!seen.has(key)) bytes += this.store.bytesOf(size);
+        seen.add(key);
+      }
+      if (bytes > this.store.memory) return layouts.slice(0, i);
+    }
+    return layouts;
+  }
+
   /** Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them. */
   async prepare(layouts: readonly Layout[]): Promise<void> {
     const needed = this.blocksOf(layouts);
     if (needed.size === 0) return;
     const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
-    for (const kind of ["span", "text"] as const) {
-      const blocks = [...needed].filter(([key, block]) => block.kind === kind && missing.has(key));
-      const keys = blocks.map(([key]) => key);
-      const toRun = blocks.map(([, { layout, index }]) => blockLayout(layout, index));
-      const groups = this.options.fixedShapes
-        ? groupByShape(toRun, this.options.tokens)
-        : groupAlone(toRun, this.options.tokens, this.nameOf);
-      for (const group of groups) await this.keepBlocks(toRun, keys, group);
+    const waiting = [...needed]
+      .filter(([key]) => missing.has(key))
+      .map(([key, { layout, index }]) => ({ key, run: blockLayout(layout, index) }));
+    while (waiting.length) {
+      const absent = new Set(waiting.map(({ key }) => key));
+      const isReady = ({ run }: { run: Layout }) =>
+        run.past.every((_, b) => !absent.has(this.nameOf(run, b)));
+      const ready = waiting.filter(isReady);
+      waiting.splice(0, waiting.length, ...waiting.filter((w) => !isReady(w)));
+      await this.computeBlocks(
+        ready.map(({ run }) => run),
+        ready.map(({ key }) => key),
+      );
     }
   }
 
@@ -138,8 +157,14 @@ export class Stored {
     return made;
   }
 
+  private async computeBlocks(runs: readonly Layout[], keys: readonly string[]): Promise<void> {
+    const { fixedShapes, tokens } = this.options;
+    const groups = (fixedShapes ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
+    for (const group of groups) await this.keepBlocks(runs, keys, group);
+  }
+
   private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], group: Group): Promise<void> {
-    const batch = this.batch(layouts, group, !this.options.fixedShapes);
+    const batch = this.batch(layouts, group, true);
     const names = group.rows.flat().map((i) => keys[i] as string);
     const lengths = batch.placed.map(({ layout }) => layout.fresh.length);
     const keep: Record<string, Keep> = {};

@@ -9,7 +9,7 @@ import type { HeadObservation } from "./closed-form.ts";
 import { AdamW, clipGradients, type Parameter } from "./optimizer.ts";
 import { batches } from "./order.ts";
 import { cosineWithWarmup } from "./schedule.ts";
-import { gatherStep, type StepGradient, stepGradient } from "./step.ts";
+import { gatherStep, type StepExamples, type StepGradient, stepGradient } from "./step.ts";
 import { headPredictions, meanSquaredError, meanTextLoss, type Task } from "./tasks.ts";
 
 export interface TrainOptions {
@@ -133,6 +133,7 @@ class Training {
   private readonly optimizer: AdamW;
   private readonly draw: Generator<Int32Array>;
   private readonly locate: (index: number) => { task: number; example: number };
+  private drawn: StepExamples[] = [];
   private since = performance.now();
   private seconds = 0;
   private step = 0;
@@ -194,10 +195,9 @@ class Training {
   }
 
   async takeStep(): Promise<void> {
-    const { runner, tasks, trained, options, closedForm } = this;
+    const { runner, trained, options, closedForm } = this;
     const from = performance.now();
-    const picks = Array.from(this.draw.next().value as Int32Array, this.locate);
-    const examples = gatherStep(tasks, picks);
+    const examples = await this.nextExamples();
     const gradient = await stepGradient(runner, examples, trained.head, options.lambda, closedForm !== null);
     const learningRate = options.learningRate * cosineWithWarmup(this.step, options.steps, options.warmup);
     const gradients = gradientsOf(gradient, [...trained.vectors.keys()], trained, options);
@@ -219,6 +219,21 @@ class Training {
       rowNorm: this.meanNorm(),
       seconds: (performance.now() - from) / 1000,
     });
+  }
+
+  /** Of the next step. Those of an epoch are drawn together, and what they stand on is stored together. */
+  private async nextExamples(): Promise<StepExamples> {
+    if (this.drawn.length === 0) {
+      const { steps, batch } = this.options;
+      const epoch = Math.ceil(this.tasks.reduce((n, t) => n + t.train.length, 0) / batch);
+      const draw = () =>
+        gatherStep(this.tasks, Array.from(this.draw.next().value as Int32Array, this.locate));
+      this.drawn = Array.from({ length: Math.min(epoch, steps - this.step) }, draw);
+      await this.runner.prepare(
+        this.drawn.flatMap(({ text, head }) => [...text, ...head].map(({ query }) => query)),
+      );
+    }
+    return this.drawn.shift() as StepExamples;
   }
 
   /** Leaves what validated best in the trained values. */

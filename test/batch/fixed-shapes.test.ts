@@ -48,8 +48,42 @@ function queries(count: number): Query[] {
   });
 }
 
-async function statesAfter(order: readonly number[], parts: number, fixedShapes: boolean) {
-  const all = queries(40);
+/** Every sequence with every molecule: text of `after` tokens or so behind them. */
+function pairs(sequences: number, molecules: number, after: string): Query[] {
+  const random = new Random(7);
+  const bound = bindTemplate(parseTemplate(`Of <Protein> {sequence} and <SMILES> {smiles}${after} <Value>`), {
+    tags: new Map([
+      ["Protein", tagSpec("Protein", "domain")],
+      ["SMILES", tagSpec("SMILES", "domain")],
+      ["Value", tagSpec("Value", "function")],
+    ]),
+    fields: ["sequence", "smiles"],
+  });
+  const word = (letters: string, least: number, most: number) =>
+    Array.from({ length: random.int(least, most) }, () => letters[random.int(0, letters.length - 1)]).join(
+      "",
+    );
+  const all = Array.from({ length: sequences }, () => word("MKVLAEGS", 40, 150));
+  const others = Array.from({ length: molecules }, () => word("CNO(=)c1", 3, 62));
+  const fields = all.flatMap((sequence) => others.map((smiles) => ({ sequence, smiles })));
+  return fields.map((row) => {
+    const prompt = compilePrompt(bound, row, {
+      tokenizer: base.tokenizer,
+      maxTokens: 400,
+      bos: true,
+      withTarget: false,
+      eosAfterTarget: false,
+    });
+    return { prompt, isolate: true, cut: (prompt.readout as number) - 2 };
+  });
+}
+
+async function statesAfter(
+  order: readonly number[],
+  parts: number,
+  fixedShapes: boolean,
+  all: readonly Query[] = queries(40),
+) {
   const width = base.architecture.hiddenSize;
   const vectors = Float32Array.from({ length: 3 * width }, (_, i) => Math.sin(i) / 20);
   const runner = new Runner(base, () => vectors, { reuse: "prefix", tokens: 512, fixedShapes });
@@ -84,3 +118,19 @@ test("the order and the company in which blocks are computed change no bit", asy
   assert.ok(largest < 1e-4, `fitted shapes differ by ${largest}`);
   t.diagnostic(`${once.length} numbers, 0 differ; with fitted shapes the largest difference is ${largest}`);
 });
+
+for (const after of ["", ", then"])
+  test(`pairs${after}: a block that is shared with the others of a run has the bits of one that is not`, async () => {
+    const all = pairs(4, 12, after);
+    const forward = all.map((_, i) => i);
+    const random = new Random(3);
+    const keys = forward.map(() => random.int(0, 1_000_000));
+    const mixed = forward.toSorted((a, b) => (keys[a] as number) - (keys[b] as number));
+    const once = await statesAfter(forward, 1, true, all);
+    for (const [order, parts] of [
+      [mixed, 1],
+      [mixed, 9],
+      [mixed, all.length],
+    ] as const)
+      assert.equal(differing(await statesAfter(order, parts, true, all), once), 0, `in ${parts}`);
+  });

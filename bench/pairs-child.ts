@@ -2,7 +2,7 @@
  * Our side of the benchmarks of pairs, a process of its own, in the line protocol of child.ts:
  *
  *     epoch      one epoch of the function tag, 32 pairs a step in random order, on what is stored
- *     screen     every pair read once, as `predict` reads it     plain N   the first N of them without reuse
+ *     screen N   the first N pairs read once, as `predict` reads them     plain N   the same without reuse
  *     clear      forgets what is stored                          end       says how much memory it took
  *
  *     node --import tsx bench/pairs-child.ts '{"config": ..., "proteins": [...], ...}' f32
@@ -64,7 +64,7 @@ async function answer(request: string): Promise<object> {
   const [word, number] = request.split(" ");
   const began = performance.now();
   if (word === "epoch") await epoch();
-  else if (word === "screen") await read(reading, queries.length);
+  else if (word === "screen") await read(reading, Number(number));
   else if (word === "plain") await read(whole, Number(number));
   else if (word === "clear") await Promise.all([training.clear(), reading.clear()]);
   else throw new Error(`unknown request ${request}`);

@@ -80,9 +80,9 @@ async function runScreen(
     children.push(await startOurs(shape, "f32"));
     for (const format of formats) children.push(await startPeer(shape, format));
     const [ours, ...peers] = children as [MeasuredChild, ...MeasuredChild[]];
-    await secondsOf(ours, "screen");
+    await secondsOf(ours, `screen ${kept}`);
     for (let r = 0; r < repeats; r++) {
-      rounds.add("reuse", await each(ours, "screen", MOLECULES));
+      rounds.add("reuse", await each(ours, `screen ${MOLECULES}`, MOLECULES));
       rounds.add("no reuse", await each(ours, `plain ${whole}`, whole));
       for (const child of peers) {
         rounds.add(`${child.name} plain`, await each(child, `screen ${whole}`, whole));

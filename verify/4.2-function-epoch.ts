@@ -7,7 +7,7 @@ import { sharedData, torch } from "./needs.ts";
 import { allPass, checkLines, type Point } from "./point.ts";
 import { presentFormats, speedChecks } from "./speed.ts";
 
-const REPEATS = 3;
+const REPEATS = 2;
 
 export const functionEpochSpeed: Point = {
   id: "4.2",

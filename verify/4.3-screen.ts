@@ -5,7 +5,7 @@ import { textTable } from "../bench/table.ts";
 import { sharedData, torch } from "./needs.ts";
 import { allPass, type Check, checkLines, type Point } from "./point.ts";
 
-const REPEATS = 3;
+const REPEATS = 2;
 /** By the screens' order: proteins of about 700 and 1,500 residues. */
 const LEAST = [7, 12] as const;
 

@@ -1,7 +1,8 @@
 /** A loaded study meets its base and its data: everything that can fail is found before training begins. */
 
 import { BlockFiles } from "../batch/block-files.ts";
-import type { Reuse } from "../batch/layout.ts";
+import { BlockNames } from "../batch/blocks.ts";
+import { layOut, type Reuse } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import { BlockStore, positionBytes } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
@@ -125,22 +126,33 @@ export function planStudy(prepared: PreparedStudy, reuse: "auto" | "none" = "aut
 function chooseReuse({ base, loaded }: PreparedStudy, { stage, kind, tasks }: PreparedStage): Stored {
   if (kind === "domain") return nothing;
   const trained = new Set(stage.train);
-  const spanTokens = new Map<string, number>();
-  let textTokens = 0;
+  const names = new BlockNames(base.architecture, vectorsByName());
+  const sizes = { span: new Map<string, number>(), text: new Map<string, number>() };
   for (const task of tasks) {
     for (const row of [...task.rows.train, ...task.rows.validation, ...task.rows.test]) {
       const prompt = task.compiler.compile(row, { withTarget: false });
-      const { cut } = queryOf(prompt, task.isolate, trained);
-      const spans = task.isolate ? prompt.spans.filter((s) => s.isolate && s.end <= cut) : [];
-      for (const s of spans) spanTokens.set(prompt.ids.subarray(s.start, s.end).join(), s.end - s.start);
-      textTokens += cut - spans.reduce((n, s) => n + s.end - s.start, 0);
+      const layout = layOut(queryOf(prompt, task.isolate, trained), "prefix");
+      layout.past.forEach(({ kind, positions }, b) => {
+        sizes[kind].set(names.of(layout, b), positions.length);
+      });
     }
   }
+  const bytes = (of: ReadonlyMap<string, number>) =>
+    [...of.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
   const limit = (loaded.study.memory + loaded.study.disk) * 1e9;
-  const spanBytes = [...spanTokens.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
-  const all = spanBytes + textTokens * positionBytes(base);
+  const [spanBytes, all] = [bytes(sizes.span), bytes(sizes.span) + bytes(sizes.text)];
   if (all <= limit) return { reuse: "prefix", bytes: all };
   return spanBytes > 0 && spanBytes <= limit ? { reuse: "spans", bytes: spanBytes } : nothing;
+}
+
+/** What stands for a tag's vectors where blocks are only told apart. */
+function vectorsByName(): (tag: string) => Float32Array {
+  const made = new Map<string, Float32Array>();
+  return (tag) => {
+    const vectors = made.get(tag) ?? Float32Array.from(tag, (c) => c.codePointAt(0) as number);
+    made.set(tag, vectors);
+    return vectors;
+  };
 }
 
 /** The store of a study's runs: as much memory and disk as the study gives. */

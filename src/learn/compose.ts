@@ -45,6 +45,8 @@ export interface Plan {
   readonly domainSteps: number;
   /** Fields that hold molecules: for the split, which knows them however they are written, and a baseline. */
   readonly molecules: readonly string[];
+  /** Whether prompts say in words what the inputs are; without, they are tags and data alone. */
+  readonly words: boolean;
 }
 
 /** A domain tag that is there already, as a study must describe it. */
@@ -118,7 +120,7 @@ export function domainStudy(plan: Plan, found: TagFiles, folder: string): string
       name: i.tag,
       after: [],
       train: [i.tag],
-      tasks: [{ data: "rows", template: `<${i.tag}> {${fieldOf(i.column)}}` }],
+      tasks: [{ data: "rows", template: domainTemplate(plan, i) }],
       steps: plan.domainSteps,
       batch: 16,
     })),
@@ -133,10 +135,25 @@ function baseOf({ base }: Plan, folder: string): { base?: string } {
 
 const firstWith = (inputs: readonly Input[], tag: string): number => inputs.findIndex((i) => i.tag === tag);
 
+/** What a plan's templates are made of. */
+type Asked = Pick<Plan, "inputs" | "target" | "words">;
+
+/** A domain tag and its data. */
+export const domainTemplate = ({ words }: Pick<Plan, "words">, { tag, column }: Input): string =>
+  `<${tag}>${words ? " " : ""}{${fieldOf(column)}}`;
+
+/** All inputs, then the function tag. */
+export function functionTemplate({ inputs, target, words }: Asked): string {
+  const data = inputs.map((i) => domainTemplate({ words }, i));
+  const tag = `<${functionTagOf(target, inputs)}>`;
+  if (!words) return `${data.join("")}${tag}`;
+  const lines = inputs.map((i, k) => `The ${fieldOf(i.column)} is ${data[k]}. \n`);
+  return `${lines.join("")}The ${fieldOf(target)} is ${tag}`;
+}
+
 /** The study of the function tag. */
 export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, folder: string): string {
   const tag = functionTagOf(plan.target, plan.inputs);
-  const lines = plan.inputs.map((i) => `The ${fieldOf(i.column)} is <${i.tag}> {${fieldOf(i.column)}}. \n`);
   return page("Learns the target from the inputs; domain tags stay as they are.", {
     name: plan.name,
     ...baseOf(plan, folder),
@@ -158,7 +175,7 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
         tasks: [
           {
             data: "rows",
-            template: `${lines.join("")}The ${fieldOf(plan.target)} is <${tag}>`,
+            template: functionTemplate(plan),
             target: fieldOf(plan.target),
             ...(plan.inputs.length === 2 &&
               plan.answer === "number" && { effects: plan.inputs.map((i) => fieldOf(i.column)) }),

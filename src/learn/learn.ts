@@ -10,6 +10,7 @@ import { namedBase } from "../hub/model.ts";
 import type { HubEvent } from "../hub/snapshot.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
+import { parseTemplate } from "../prompts/template.ts";
 import { makeFolder, replaceFile } from "../replace-file.ts";
 import { writeReport } from "../report/write.ts";
 import { differences } from "../study/differences.ts";
@@ -25,6 +26,7 @@ import {
   domainStudy,
   functionStudy,
   functionTagOf,
+  functionTemplate,
   type Input,
   moleculeColumns,
   type Plan,
@@ -66,6 +68,8 @@ export type LearnEvent =
   | { kind: "domain-tag"; tag: string; file: string; learned: boolean }
   | { kind: "trial"; trial: Trial; done: number }
   | { kind: "choice"; choice: Choice }
+  /** The base's tokenizer cannot write the words of a prompt: tags and data stand alone. */
+  | { kind: "no-words" }
   | { kind: "hub"; event: HubEvent }
   | { kind: "run"; event: StudyEvent; stages: number };
 
@@ -88,14 +92,16 @@ const trialsName = "trials.json";
 
 /** @throws data/*, study/*, run/*, hub/*, aborted */
 export async function learn(options: LearnOptions): Promise<Learned> {
-  const { out, plan } = await planOf(options);
+  const { out, plan: asked } = await planOf(options);
   const say = options.onEvent ?? (() => {});
-  const base = await Base.load(plan.base ?? defaultBase, {
+  const base = await Base.load(asked.base ?? defaultBase, {
     onDownload: (event) => say({ kind: "hub", event }),
     ...(options.signal && { signal: options.signal }),
     ...(options.threads !== undefined && { threads: options.threads }),
   });
   try {
+    const plan: Plan = { ...asked, words: canWrite(base, functionTemplate(asked)) };
+    if (!plan.words) say({ kind: "no-words" });
     const began = performance.now();
     const left = () => (options.minutes ?? 5) * 60 - (performance.now() - began) / 1000;
     const run = (loaded: LoadedStudy, folder: string) => runIn(base, loaded, folder, options);
@@ -167,8 +173,23 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     seeds: Array.from({ length: options.seeds ?? 3 }, (_, i) => i + 1),
     domainSteps: 150,
     molecules: moleculeColumns(inputs, columns),
+    words: true,
   };
   return { plan, out };
+}
+
+/** Whether the base has tokens for the text of a template between its tags and fields. */
+function canWrite({ tokenizer }: Base, template: string): boolean {
+  const words = parseTemplate(template).pieces.flatMap((piece) =>
+    piece.kind === "text" ? [piece.text] : [],
+  );
+  try {
+    for (const text of words) tokenizer.encode(text, { atStart: false });
+    return true;
+  } catch (error) {
+    if (error instanceof TagllmError && error.code === "tokenizer/unknown-text") return false;
+    throw error;
+  }
 }
 
 /** Numbers are numbers unless classes are asked for; other text is classes where few enough differ. */

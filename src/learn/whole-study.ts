@@ -5,8 +5,10 @@ import type { ColumnView } from "./columns.ts";
 import {
   type AnswerKind,
   defaultRecipe,
+  domainTemplate,
   fieldOf,
   functionTagOf,
+  functionTemplate,
   type Input,
   moleculeColumns,
   studyName,
@@ -26,7 +28,6 @@ export function wholeStudy(
   const renamed = [...inputs.map((i) => i.column), target].filter((c) => fieldOf(c) !== c);
   const rename = renamed.map((c) => `${fieldOf(c)}: ${quoted(c)}`).join(", ");
   const fields = inputs.map((i) => fieldOf(i.column));
-  const sentences = inputs.map((i) => `The ${fieldOf(i.column)} is <${i.tag}> {${fieldOf(i.column)}}. \n`);
   const molecules = moleculeColumns(inputs, columns).map(fieldOf);
   const tags = [...new Set(inputs.map((i) => i.tag))];
   const text = `# A study: what data there is, which tags, and in which stages they are learned.
@@ -45,10 +46,10 @@ ${tags.map((t) => `  ${t}: { kind: domain, length: 10 } # what the data is; or f
 stages:
 ${tags
   .map((t) => {
-    const { column } = inputs.find((i) => i.tag === t) as Input;
+    const input = inputs.find((i) => i.tag === t) as Input;
     return `  - name: ${t}
     train: [${t}]
-    tasks: [{ data: rows, template: ${quoted(`<${t}> {${fieldOf(column)}}`)} }] # text of the domain, no labels
+    tasks: [{ data: rows, template: ${quoted(domainTemplate({ words: true }, input))} }] # text of the domain, no labels
     steps: 150
     batch: 16
 `;
@@ -57,7 +58,7 @@ ${tags
     train: [${tag}]
     tasks:
       - data: rows
-        template: ${quoted(`${sentences.join("")}The ${fieldOf(target)} is <${tag}>`)}
+        template: ${quoted(functionTemplate({ inputs, target, words: true }))}
         target: ${fieldOf(target)}
 ${fields.length === 2 && answer === "number" ? `        effects: [${fields.join(", ")}] # baseline: additive means of the two\n` : ""}${molecules.length ? `        molecules: [${molecules.join(", ")}] # baseline: ridge on Morgan fingerprints\n` : ""}    steps: ${defaultRecipe.steps}
     rate: ${defaultRecipe.rate} # learning rate over the size of an embedding's numbers

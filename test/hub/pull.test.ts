@@ -101,6 +101,7 @@ test("a study written for a base of the hub names it by its id, one of a folder 
     seeds: [1],
     domainSteps: 5,
     molecules: [],
+    words: true,
   } as const;
   const baseOf = (base: string) =>
     (parse(domainStudy({ ...plan, base }, {}, "/runs/words") ?? "") as { base: string }).base;

@@ -1,9 +1,12 @@
 /** A trained GPT-2 of SMILES (../shared): its SOURCE.md gives 0.659 nats a token on 40 SMILES of ZINC. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Runner } from "../../src/batch/runner.ts";
+import { learn } from "../../src/learn/learn.ts";
 import { Base } from "../../src/models/base.ts";
 import { sharedFolder } from "../support/goldens.ts";
 import { textQuery } from "../support/random-prompts.ts";
@@ -32,5 +35,35 @@ test("smiles-gpt2 reads SMILES as its makers say", {
     t.diagnostic(`${mean.toFixed(4)} nats on ${nats.length} tokens`);
   } finally {
     await base.close();
+  }
+});
+
+test("its tokenizer has no words: what is learned on it are prompts of tags and data alone", {
+  skip: existsSync(folder) ? false : `needs ${folder}`,
+}, async () => {
+  const place = await mkdtemp(join(tmpdir(), "tagllm-wordless-"));
+  try {
+    const rows = ["CCO", "CCN", "CCC", "COC", "CNC", "CCF"].flatMap((head) =>
+      Array.from({ length: 20 }, (_, i) => `${head}${"C".repeat(i + 1)},${i + head.length}`),
+    );
+    const data = join(place, "molecules.csv");
+    await writeFile(data, `smiles,size\n${rows.join("\n")}\n`);
+    const kinds: string[] = [];
+    const learned = await learn({
+      data,
+      inputs: [{ column: "smiles", tag: "SMILES" }],
+      target: "size",
+      out: join(place, "out"),
+      base: folder,
+      seeds: 1,
+      minutes: 0.2,
+      threads: 1,
+      onEvent: ({ kind }) => kinds.push(kind),
+    });
+    assert.ok(kinds.includes("no-words"));
+    const study = await readFile(learned.studies.at(-1) as string, "utf8");
+    assert.match(study, /template: "?<SMILES>\{smiles\}<Size>"?$/m);
+  } finally {
+    await rm(place, { recursive: true });
   }
 });

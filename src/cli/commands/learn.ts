@@ -103,6 +103,9 @@ function listener({ progress }: Io): (event: LearnEvent) => void {
         progress.note(`chosen: ${recipeText(event.choice.recipe)}`);
         show = null;
         break;
+      case "no-words":
+        progress.note("the base's tokenizer has no words: prompts are tags and data alone");
+        break;
       case "hub":
         download(event.event);
         break;

@@ -68,7 +68,7 @@ async function measure(base: Base, domain: TrainedDomain): Promise<DomainResult>
   const trained = await scoreWithTag(runner, task, rows);
   const untrained = await scoreWithTag(runnerWith(base, domain.untrained), task, rows);
   let best: { reading: string; plain: TextScores } | null = null;
-  for (const reading of plainReadings) {
+  for (const reading of plainReadings(base)) {
     const plain = await scorePlain(base, runner, dataTexts(task, rows), reading);
     if (!best || bitsPerCharacter(plain) < bitsPerCharacter(best.plain))
       best = { reading: reading.name, plain };

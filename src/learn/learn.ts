@@ -20,6 +20,7 @@ import type { Report } from "../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../study/run.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFileEnding } from "../tags/file.ts";
+import { canWrite } from "../tokenizer/tokenizer.ts";
 import { type ColumnView, requireColumn, viewColumns } from "./columns.ts";
 import {
   type AnswerKind,
@@ -100,7 +101,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     ...(options.threads !== undefined && { threads: options.threads }),
   });
   try {
-    const plan: Plan = { ...asked, words: canWrite(base, functionTemplate(asked)) };
+    const plan: Plan = { ...asked, words: hasWordsFor(base, functionTemplate(asked)) };
     if (!plan.words) say({ kind: "no-words" });
     const began = performance.now();
     const left = () => (options.minutes ?? 5) * 60 - (performance.now() - began) / 1000;
@@ -179,18 +180,8 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
 }
 
 /** Whether the base has tokens for the text of a template between its tags and fields. */
-function canWrite({ tokenizer }: Base, template: string): boolean {
-  const words = parseTemplate(template).pieces.flatMap((piece) =>
-    piece.kind === "text" ? [piece.text] : [],
-  );
-  try {
-    for (const text of words) tokenizer.encode(text, { atStart: false });
-    return true;
-  } catch (error) {
-    if (error instanceof TagllmError && error.code === "tokenizer/unknown-text") return false;
-    throw error;
-  }
-}
+const hasWordsFor = ({ tokenizer }: Base, template: string): boolean =>
+  parseTemplate(template).pieces.every((piece) => piece.kind !== "text" || canWrite(tokenizer, piece.text));
 
 /** Numbers are numbers unless classes are asked for; other text is classes where few enough differ. */
 function answerOf(

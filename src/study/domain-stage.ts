@@ -6,6 +6,7 @@ import type { Runner } from "../batch/runner.ts";
 import type { TextScores } from "../evaluate/text.ts";
 import type { Base } from "../models/base.ts";
 import type { Prompt } from "../prompts/prompt.ts";
+import { canWrite } from "../tokenizer/tokenizer.ts";
 import { textLabels } from "../train/labels.ts";
 import { type TextExample, type TextTask, tokenLosses } from "../train/tasks.ts";
 import type { PreparedTask, TaskRow } from "./tasks.ts";
@@ -65,8 +66,13 @@ export interface PlainReading {
   readonly blank: boolean;
 }
 
-/** Ways to read a text without a tag; the best of them is the baseline. */
-export const plainReadings: readonly PlainReading[] = [true, false].flatMap((bos) =>
+/** Ways to read a text without a tag that a base's tokenizer has; the best of them is the baseline. */
+export function plainReadings({ tokenizer }: Base): readonly PlainReading[] {
+  const blanks = canWrite(tokenizer, " ");
+  return allReadings.filter(({ blank }) => blanks || !blank);
+}
+
+const allReadings: readonly PlainReading[] = [true, false].flatMap((bos) =>
   [false, true].flatMap((split) =>
     [false, true].map((blank) => ({
       name: `${bos ? "BOS" : "no BOS"}, ${split ? "split" : "natural"} tokens${blank ? ", blank first" : ""}`,

@@ -105,11 +105,7 @@ class FolderTokenizer implements TextTokenizer {
 
   /** Many settings fail only in use: meet such a failure now, where it is clear which file is at fault. */
   checkThatItWorks(): void {
-    try {
-      for (const atStart of [true, false]) this.encode("A text, 12.5 b", { atStart });
-    } catch (error) {
-      if (!(error instanceof TagllmError && error.code === "tokenizer/unknown-text")) throw error;
-    }
+    canWrite(this, "A text, 12.5 b");
     this.decode([...this.#tokens.keys()].slice(0, 1));
   }
 
@@ -214,6 +210,17 @@ function makePipeline(
 
 function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+/** Whether there are tokens for all of a text. */
+export function canWrite(tokenizer: Pick<TextTokenizer, "encode">, text: string): boolean {
+  try {
+    for (const atStart of [true, false]) tokenizer.encode(text, { atStart });
+    return true;
+  } catch (error) {
+    if (error instanceof TagllmError && error.code === "tokenizer/unknown-text") return false;
+    throw error;
+  }
 }
 
 function failUnknown(text: string): never {

@@ -68,8 +68,9 @@ async function measure(base: Base, domain: TrainedDomain): Promise<DomainResult>
   const trained = await scoreWithTag(runner, task, rows);
   const untrained = await scoreWithTag(runnerWith(base, domain.untrained), task, rows);
   let best: { reading: string; plain: TextScores } | null = null;
-  for (const reading of plainReadings(base)) {
-    const plain = await scorePlain(base, runner, dataTexts(task, rows), reading);
+  const texts = dataTexts(task, rows);
+  for (const reading of plainReadings(base, texts)) {
+    const plain = await scorePlain(base, runner, texts, reading);
     if (!best || bitsPerCharacter(plain) < bitsPerCharacter(best.plain))
       best = { reading: reading.name, plain };
   }

@@ -20,7 +20,7 @@ import type { Report } from "../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../study/run.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFileEnding } from "../tags/file.ts";
-import { canWrite } from "../tokenizer/tokenizer.ts";
+import { hasTokens } from "../tokenizer/tokenizer.ts";
 import { type ColumnView, requireColumn, viewColumns } from "./columns.ts";
 import {
   type AnswerKind,
@@ -181,7 +181,9 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
 
 /** Whether the base has tokens for the text of a template between its tags and fields. */
 const hasWordsFor = ({ tokenizer }: Base, template: string): boolean =>
-  parseTemplate(template).pieces.every((piece) => piece.kind !== "text" || canWrite(tokenizer, piece.text));
+  parseTemplate(template).pieces.every(
+    (piece) => piece.kind !== "text" || hasTokens(() => tokenizer.encode(piece.text, { atStart: false })),
+  );
 
 /** Numbers are numbers unless classes are asked for; other text is classes where few enough differ. */
 function answerOf(

@@ -6,7 +6,7 @@ import type { Runner } from "../batch/runner.ts";
 import type { TextScores } from "../evaluate/text.ts";
 import type { Base } from "../models/base.ts";
 import type { Prompt } from "../prompts/prompt.ts";
-import { canWrite } from "../tokenizer/tokenizer.ts";
+import { hasTokens } from "../tokenizer/tokenizer.ts";
 import { textLabels } from "../train/labels.ts";
 import { type TextExample, type TextTask, tokenLosses } from "../train/tasks.ts";
 import type { PreparedTask, TaskRow } from "./tasks.ts";
@@ -66,10 +66,16 @@ export interface PlainReading {
   readonly blank: boolean;
 }
 
-/** Ways to read a text without a tag that a base's tokenizer has; the best of them is the baseline. */
-export function plainReadings({ tokenizer }: Base): readonly PlainReading[] {
-  const blanks = canWrite(tokenizer, " ");
-  return allReadings.filter(({ blank }) => blanks || !blank);
+/** Ways to read texts without a tag for which the base has tokens; the best of them is the baseline. */
+export function plainReadings({ tokenizer }: Base, texts: readonly string[]): readonly PlainReading[] {
+  return allReadings.filter((reading) =>
+    texts.every((text) => hasTokens(() => tokensOf(tokenizer, text, reading))),
+  );
+}
+
+function tokensOf(tokenizer: Base["tokenizer"], text: string, { split, blank }: PlainReading): Int32Array {
+  const encode = split ? tokenizer.encodeCharacters : tokenizer.encode;
+  return encode.call(tokenizer, (blank ? " " : "") + text, { atStart: true });
 }
 
 const allReadings: readonly PlainReading[] = [true, false].flatMap((bos) =>
@@ -97,8 +103,7 @@ export async function scorePlain(
   const longest = base.architecture.maxPositions;
   const bare = { slots: [], spans: [], pieces: [], readout: null, target: null, trimmed: [] };
   const examples = texts.map((text): TextExample => {
-    const encode = reading.split ? tokenizer.encodeCharacters : tokenizer.encode;
-    const own = encode.call(tokenizer, (reading.blank ? " " : "") + text, { atStart: true });
+    const own = tokensOf(tokenizer, text, reading);
     const ids = reading.bos && tokenizer.bosId !== null ? Int32Array.of(tokenizer.bosId, ...own) : own;
     return textExample({ ids: ids.subarray(0, longest), ...bare }, false);
   });

@@ -91,7 +91,7 @@ export async function evaluateDomain(context: Context): Promise<Scored> {
   const scored = await scorePrompts(runner, prompts, false);
   const texts = textsOf(prompts);
   const readings = [];
-  for (const reading of plainReadings(base))
+  for (const reading of plainReadings(base, texts))
     readings.push({ name: reading.name, plain: await scorePlain(base, runner, texts, reading) });
   const best = readings.reduce((a, b) => (bitsPerCharacter(b.plain) < bitsPerCharacter(a.plain) ? b : a));
   const bootstrap = bootstrapOf(options);

@@ -145,7 +145,7 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
     };
     if (run.first) {
       const texts = dataTexts(task, task.rows.test);
-      for (const reading of plainReadings(run.prepared.base)) {
+      for (const reading of plainReadings(run.prepared.base, texts)) {
         const plain = await scorePlain(run.prepared.base, runner, texts, reading);
         methods[`no tag: ${reading.name}`] = bits(plain);
       }

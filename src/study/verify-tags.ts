@@ -17,6 +17,7 @@ import { loadTag, tagFile } from "../tags/file.ts";
 import { type ListedTag, listTags, requireUsedTags, tagsAskedFor } from "../tags/library.ts";
 import { type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
+import { hasTokens } from "../tokenizer/tokenizer.ts";
 import { applyHead, readout } from "../train/tasks.ts";
 
 export interface TagCheck {
@@ -162,7 +163,8 @@ async function differenceOf(
 ): Promise<string> {
   if (tag.length === 0) return "it has no vectors: its head answers from the base's own state";
   const asking = tag.kind === "function";
-  const parsed = asking ? templateOf(tag, base.tokenizer) : parseTemplate(`<${tag.name}> {text}`);
+  const blank = hasTokens(() => base.tokenizer.encode(" ", { atStart: false })) ? " " : "";
+  const parsed = asking ? templateOf(tag, base.tokenizer) : parseTemplate(`<${tag.name}>${blank}{text}`);
   const bound = (length: number): BoundTemplate => {
     const specs = [...tags.values()].map((t) => tagSpec(t));
     const fields = parsed.pieces.flatMap((piece) => (piece.kind === "field" ? [piece.name] : []));

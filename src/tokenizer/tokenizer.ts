@@ -105,7 +105,7 @@ class FolderTokenizer implements TextTokenizer {
 
   /** Many settings fail only in use: meet such a failure now, where it is clear which file is at fault. */
   checkThatItWorks(): void {
-    canWrite(this, "A text, 12.5 b");
+    for (const atStart of [true, false]) hasTokens(() => this.encode("A text, 12.5 b", { atStart }));
     this.decode([...this.#tokens.keys()].slice(0, 1));
   }
 
@@ -212,10 +212,10 @@ function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
-/** Whether there are tokens for all of a text. */
-export function canWrite(tokenizer: Pick<TextTokenizer, "encode">, text: string): boolean {
+/** Whether what `encode` encodes has tokens throughout. */
+export function hasTokens(encode: () => unknown): boolean {
   try {
-    for (const atStart of [true, false]) tokenizer.encode(text, { atStart });
+    encode();
     return true;
   } catch (error) {
     if (error instanceof TagllmError && error.code === "tokenizer/unknown-text") return false;

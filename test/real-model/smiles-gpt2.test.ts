@@ -43,7 +43,7 @@ test("its tokenizer has no words: what is learned on it are prompts of tags and 
 }, async () => {
   const place = await mkdtemp(join(tmpdir(), "tagllm-wordless-"));
   try {
-    const rows = ["CCO", "CCN", "CCC", "COC", "CNC", "CCF"].flatMap((head) =>
+    const rows = ["CCO", "C[C@@H](N)", "CCC", "COC", "C[NH+]C", "CCF"].flatMap((head) =>
       Array.from({ length: 20 }, (_, i) => `${head}${"C".repeat(i + 1)},${i + head.length}`),
     );
     const data = join(place, "molecules.csv");

@@ -6,7 +6,6 @@
  *
  *     node --import tsx bench/decode-child.ts '{"config": ..., "prompt": 512, ...}' f32
  */
-import { createInterface } from "node:readline";
 import type { Query } from "../src/batch/layout.ts";
 import { Runner } from "../src/batch/runner.ts";
 import { Engine } from "../src/engine/engine.ts";
@@ -15,6 +14,7 @@ import { decode } from "../src/generate/decode.ts";
 import { chooser } from "../src/generate/sampling.ts";
 import { SingleWriter } from "../src/generate/writer.ts";
 import { readArchitecture } from "../src/models/families.ts";
+import { answerLines } from "./answer-lines.mjs";
 import type { Decoded, DecodeShape } from "./decode-shape.ts";
 import { baseOf, random, randomFloats, uploadWeights } from "./random-base.ts";
 
@@ -63,17 +63,16 @@ const answers: Record<string, () => Promise<Decoded>> = {
   span: () => write(stored, withSpan),
 };
 
-const say = (value: string | object) =>
-  process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);
-
 for (const answer of Object.values(answers)) await answer();
-say("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() === "end") break;
-  const answer = answers[line.trim()];
-  if (!answer) throw new Error(`unknown request ${line}`);
-  say(await answer());
-}
-say({ peakRssBytes: process.resourceUsage().maxRSS * 1024, weightBytes: (await engine.stats()).weightBytes });
-await engine.close();
-process.exit(0);
+await answerLines(
+  (request) => {
+    const answer = answers[request];
+    if (!answer) throw new Error(`unknown request ${request}`);
+    return answer();
+  },
+  async () => {
+    const { weightBytes } = await engine.stats();
+    await engine.close();
+    return { weightBytes };
+  },
+);

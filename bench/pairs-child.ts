@@ -7,11 +7,11 @@
  *
  *     node --import tsx bench/pairs-child.ts '{"config": ..., "proteins": [...], ...}' f32
  */
-import { createInterface } from "node:readline";
 import { Runner, type RunnerOptions } from "../src/batch/runner.ts";
 import { Engine } from "../src/engine/engine.ts";
 import type { Precision } from "../src/engine/precision.ts";
 import { readArchitecture } from "../src/models/families.ts";
+import { answerLines } from "./answer-lines.mjs";
 import { type PairsShape, PROMPT, pairQueries } from "./pairs.ts";
 import { baseOf, random, randomFloats, uploadWeights } from "./random-base.ts";
 
@@ -71,14 +71,7 @@ async function answer(request: string): Promise<object> {
   return { seconds: (performance.now() - began) / 1000 };
 }
 
-const say = (value: string | object) =>
-  process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);
-
-say("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() === "end") break;
-  say(await answer(line.trim()));
-}
-say({ peakRssBytes: process.resourceUsage().maxRSS * 1024 });
-await engine.close();
-process.exit(0);
+await answerLines(answer, async () => {
+  await engine.close();
+  return {};
+});

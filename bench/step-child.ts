@@ -4,9 +4,9 @@
  *
  *     node --import tsx bench/step-child.ts '{"config": ..., "rows": 8, ...}' f32
  */
-import { createInterface } from "node:readline";
 import { Engine } from "../src/engine/engine.ts";
 import type { Precision } from "../src/engine/precision.ts";
+import { answerLines } from "./answer-lines.mjs";
 import { prepareStep } from "./random-base.ts";
 import type { StepShape } from "./step-shape.ts";
 
@@ -17,16 +17,9 @@ const precision = process.argv[3] as Precision;
 const engine = await Engine.start({ threads: shape.threads, precision });
 const step = await prepareStep(engine, shape);
 
-const say = (value: string | object) =>
-  process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);
-
 for (let i = 0; i < WARMUP; i++) await step();
-say("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() === "end") break;
-  say(await step());
-}
-const { weightBytes } = await engine.stats();
-say({ peakRssBytes: process.resourceUsage().maxRSS * 1024, weightBytes, threads: shape.threads });
-await engine.close();
-process.exit(0);
+await answerLines(step, async () => {
+  const { weightBytes } = await engine.stats();
+  await engine.close();
+  return { weightBytes, threads: shape.threads };
+});

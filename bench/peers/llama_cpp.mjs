@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { answerLines } from "../answer-lines.mjs";
 
 const [folder, file, options] = process.argv.slice(2);
 const { prompt, tokens, threads } = JSON.parse(options);
@@ -38,14 +38,6 @@ async function decode() {
   return { promptSeconds, decodeSeconds: (performance.now() - first) / 1000 };
 }
 
-const say = (value) => process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);
-
 await decode();
-say("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() === "end") break;
-  say(await decode());
-}
 const { release } = llama.llamaCppRelease;
-say({ peakRssBytes: process.resourceUsage().maxRSS * 1024, version: `${version}, llama.cpp ${release}` });
-process.exit(0);
+await answerLines(decode, async () => ({ version: `${version}, llama.cpp ${release}` }));

@@ -5,8 +5,8 @@
  */
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { answerLines } from "../answer-lines.mjs";
 
 const [folder, place, options] = process.argv.slice(2);
 const { prompt, tokens, threads, format } = JSON.parse(options);
@@ -52,13 +52,5 @@ async function decode() {
   };
 }
 
-const say = (value) => process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);
-
 await decode();
-say("ready");
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() === "end") break;
-  say(await decode());
-}
-say({ peakRssBytes: process.resourceUsage().maxRSS * 1024, version: env.version });
-process.exit(0);
+await answerLines(decode, async () => ({ version: env.version }));

@@ -106,12 +106,11 @@ const MOST_ON_STORED = 16;
  * block in common stand by themselves where they fill half a program.
  */
 export function groupByShape(layouts: readonly Layout[], tokens: number, nameOf: NameOf): Group[] {
-  const shapes = new Map<string, number[]>();
-  layouts.forEach(({ fresh, past }, i) => {
-    const shape = [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
-    shapes.set(shape, [...(shapes.get(shape) ?? []), i]);
+  const shapes = indicesBy([...layouts.keys()], (i) => {
+    const { fresh, past } = layouts[i] as Layout;
+    return [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
   });
-  return [...shapes.values()].flatMap((members) => {
+  return shapes.flatMap((members) => {
     const stored = (layouts[members[0] as number] as Layout).past.length > 0;
     // One position is a product of one row, for which there are other kernels: their bits would be others.
     const length = Math.max(stored ? 2 : 1, longest(layouts, members));
@@ -129,14 +128,22 @@ function partsInCommon(
   most: number,
   nameOf: NameOf,
 ): number[][] {
-  const byName = new Map<string, number[]>();
-  for (const i of indices) {
-    const { name } = kindOf(layouts[i] as Layout, nameOf);
-    byName.set(name, [...(byName.get(name) ?? []), i]);
-  }
-  const parts = [...byName.values()].flatMap((own) => chunks(own, most));
+  const byName = indicesBy(indices, (i) => kindOf(layouts[i] as Layout, nameOf).name);
+  const parts = byName.flatMap((own) => chunks(own, most));
   const isEnough = (part: readonly number[]) => part.length >= Math.max(2, most / 2);
   return [...parts.filter(isEnough), ...chunks(parts.filter((part) => !isEnough(part)).flat(), most)];
+}
+
+/** Those with equal keys together, in the order in which they come. */
+function indicesBy(indices: readonly number[], keyOf: (i: number) => string): number[][] {
+  const groups = new Map<string, number[]>();
+  for (const i of indices) {
+    const key = keyOf(i);
+    const group = groups.get(key);
+    if (group) group.push(i);
+    else groups.set(key, [i]);
+  }
+  return [...groups.values()];
 }
 
 const chunks = (all: readonly number[], size: number): number[][] =>

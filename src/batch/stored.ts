@@ -17,7 +17,6 @@ import { type BlockStore, residentName } from "./store.ts";
 
 /** A block that layouts need, and one of them whose block it is. */
 interface NeededBlock {
-  readonly kind: Block["kind"];
   /** Positions. */
   readonly size: number;
   readonly layout: Layout;
@@ -106,15 +105,14 @@ export class Stored {
     const needed = this.blocksOf(layouts);
     if (needed.size === 0) return;
     const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
-    const waiting = [...needed]
+    let waiting = [...needed]
       .filter(([key]) => missing.has(key))
       .map(([key, { layout, index }]) => ({ key, run: blockLayout(layout, index) }));
     while (waiting.length) {
       const absent = new Set(waiting.map(({ key }) => key));
-      const isReady = ({ run }: { run: Layout }) =>
-        run.past.every((_, b) => !absent.has(this.nameOf(run, b)));
-      const ready = waiting.filter(isReady);
-      waiting.splice(0, waiting.length, ...waiting.filter((w) => !isReady(w)));
+      const ready = waiting.filter(({ run }) => run.past.every((_, b) => !absent.has(this.nameOf(run, b))));
+      const computed = new Set(ready);
+      waiting = waiting.filter((w) => !computed.has(w));
       await this.computeBlocks(
         ready.map(({ run }) => run),
         ready.map(({ key }) => key),
@@ -183,9 +181,9 @@ export class Stored {
   private blocksOf(layouts: readonly Layout[]): Map<string, NeededBlock> {
     const blocks = new Map<string, NeededBlock>();
     for (const layout of layouts) {
-      layout.past.forEach(({ kind, positions }, b) => {
+      layout.past.forEach(({ positions }, b) => {
         const key = this.names.of(layout, b);
-        if (!blocks.has(key)) blocks.set(key, { kind, size: positions.length, layout, index: b });
+        if (!blocks.has(key)) blocks.set(key, { size: positions.length, layout, index: b });
       });
     }
     return blocks;

@@ -5,10 +5,11 @@
 import { copyFile, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readRows } from "../data/source.ts";
+import { requireGradients } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { namedBase } from "../hub/model.ts";
 import type { HubEvent } from "../hub/snapshot.ts";
-import { Base } from "../models/base.ts";
+import { Base, type BaseOptions } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { makeFolder, replaceFile } from "../replace-file.ts";
@@ -38,7 +39,7 @@ import {
 } from "./compose.ts";
 import { type Choice, search, type Trial } from "./search.ts";
 
-export interface LearnOptions {
+export interface LearnOptions extends Pick<BaseOptions, "threads" | "device" | "precision"> {
   /** The table: any format that studies read. */
   readonly data: string;
   readonly inputs: readonly Input[];
@@ -59,7 +60,6 @@ export interface LearnOptions {
   /** Shares of the rows; default 0.1 each. */
   readonly test?: number;
   readonly validation?: number;
-  readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: LearnEvent) => void;
 }
@@ -91,7 +91,7 @@ const fewestRows = 50;
 const mostClasses = 100;
 const trialsName = "trials.json";
 
-/** @throws data/*, study/*, run/*, hub/*, aborted */
+/** @throws data/*, study/*, run/*, hub/*, engine/*, aborted */
 export async function learn(options: LearnOptions): Promise<Learned> {
   const { out, plan: asked } = await planOf(options);
   const say = options.onEvent ?? (() => {});
@@ -99,8 +99,11 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     onDownload: (event) => say({ kind: "hub", event }),
     ...(options.signal && { signal: options.signal }),
     ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.device && { device: options.device }),
+    ...(options.precision && { precision: options.precision }),
   });
   try {
+    requireGradients(base.engine.precision);
     const plan: Plan = { ...asked, words: hasWordsFor(base, functionTemplate(asked)) };
     if (!plan.words) say({ kind: "no-words" });
     const began = performance.now();

@@ -89,6 +89,7 @@ test("what cannot be learned is refused before anything is written", async () =>
   await writeFile(few, (await readFile(data, "utf8")).split("\n").slice(0, 20).join("\n"));
   await assert.rejects(refused({ data: few }), { code: "study/data", message: /19 rows/ });
   await assert.rejects(refused({ tags: join(folder, "none") }), { code: "tag/missing" });
+  await assert.rejects(refused({ precision: "4bit" }), { code: "engine/precision" });
 });
 
 test("the probe is chosen unless another recipe is better by more than a standard error", () => {

@@ -125,7 +125,7 @@ const pageOf = (table: Table, notes: readonly string[], seconds: number): string
 
 Bits per character of unseen text on polyglot-5m, with a trained domain tag of ten vectors before it, and without. Lower is better. This page is written by
 
-\`\`\`
+\`\`\`sh
 npm run verify -- 2.3
 \`\`\`
 

@@ -8,6 +8,7 @@ import type { Base } from "../models/base.ts";
 import type { Result } from "../models/program.ts";
 import type { Batch, Place, SlotRef, VectorsOf } from "./feeds.ts";
 import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts";
+import { applyHead, type HeadValues, meanErrors } from "./head.ts";
 import type { KeyCache } from "./key-cache.ts";
 import { type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { neededReads, wholeReads } from "./reads.ts";
@@ -55,14 +56,6 @@ export interface HeadStep extends TextStep {
   readonly predictions: Float32Array;
   readonly headGradient: Float32Array;
   readonly biasGradient: Float32Array;
-}
-
-export interface HeadValues {
-  readonly outputs: number;
-  /** [outputs, width] */
-  readonly weight: Float32Array;
-  /** [outputs] */
-  readonly bias: Float32Array;
 }
 
 type Outputs = Record<string, HostArray>;
@@ -187,7 +180,7 @@ export class Runner {
   /**
    * Weighted sum over queries of the squared errors of a linear head at `positionOf`, and its gradients.
    * @param targets [n, outputs] as the head sees them (standardised)
-   * @param centred the bias is left out of the loss: errors count less their mean over each run of the engine
+   * @param centred the bias is left out of the loss: errors count less their weighted mean over all queries
    */
   async headStep(
     queries: readonly Query[],
@@ -206,16 +199,22 @@ export class Runner {
       headGradient: new Float32Array(head.weight.length),
       biasGradient: new Float32Array(outputs),
     };
+    // A run of the engine knows the errors of its own rows only.
+    const apart = centred && this.groups(this.layouts(queries)).length > 1;
+    const shift = apart
+      ? meanErrors(applyHead(await this.hidden(queries, positionOf), head), targets, weights)
+      : new Float32Array(outputs);
+    const shifted = targets.map((target, i) => target + (shift[i % outputs] as number));
     await this.eachBatch(queries, async (batch, indices) => {
       const size = readSize(batch);
       const target = new Float32Array(size * outputs);
       const weight = new Float32Array(size);
       indices.forEach((index, i) => {
-        target.set(targets.subarray(index * outputs, (index + 1) * outputs), i * outputs);
+        target.set(shifted.subarray(index * outputs, (index + 1) * outputs), i * outputs);
         weight[i] = weights[index] as number;
       });
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
-      const kind = { kind: "head", outputs, centred } as const;
+      const kind = { kind: "head", outputs, centred: centred && !apart } as const;
       const feeds = { targets: target, weights: weight, head: head.weight, bias_out: head.bias };
       const out = await this.run(batch, kind, places, size, { feeds, gradients: result.gradients });
       result.loss += lossOf(out);

@@ -3,7 +3,7 @@
  * least squares on coded targets (standardised numbers; centred one-hot classes), and differ in the head that is
  * fitted last, in what its outputs mean, and in how they are scored.
  */
-import type { HeadValues } from "../batch/runner.ts";
+import type { HeadValues } from "../batch/head.ts";
 import { classificationMetrics, mostProbable } from "../evaluate/classification.ts";
 import { classScore, conformalThreshold } from "../evaluate/conformal.ts";
 import { fitLogistic, softmax } from "../evaluate/logistic.ts";

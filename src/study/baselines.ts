@@ -1,8 +1,8 @@
 /** What a function tag is compared with: predictions from the same rows that need no trained tag. */
+import { applyHead } from "../batch/head.ts";
 import type { Runner } from "../batch/runner.ts";
 import { additiveMeans, predictAdditive } from "../evaluate/baselines.ts";
 import { alphabetsOf, characterCounts } from "../evaluate/features.ts";
-import { applyHead } from "../train/tasks.ts";
 import { fingerprints } from "./fingerprints.ts";
 import { type FittedHead, fitHead, HeadData, predictSide, type Scores } from "./function-stage.ts";
 import type { StudyStage } from "./schema.ts";

@@ -2,11 +2,12 @@
  * Stages 2 and 3 with a number or a class as the answer: function tag and head learn labelled rows. The head is
  * linear on the last hidden state, so it is solved in closed form; the tag is trained by gradient through it.
  */
-import type { HeadValues, Runner } from "../batch/runner.ts";
+import { applyHead, type HeadValues } from "../batch/head.ts";
+import type { Runner } from "../batch/runner.ts";
 import { mean } from "../evaluate/metrics.ts";
 import { fitOutlierDetector, type OutlierDetector } from "../evaluate/outliers.ts";
 import { WindowedRidge } from "../train/closed-form.ts";
-import { applyHead, type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
+import { type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
 import type { ClosedForm } from "../train/trainer.ts";
 import { type Answer, type AnswerDescription, type Outcome, ridgeHead } from "./answers.ts";
 import type { Metrics } from "./methods.ts";

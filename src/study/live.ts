@@ -1,6 +1,7 @@
 /** The tags of a study while it runs: their current values, and the files that come of them. */
+
 import { resolve } from "node:path";
-import type { HeadValues } from "../batch/runner.ts";
+import type { HeadValues } from "../batch/head.ts";
 import { TagllmError } from "../errors.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";

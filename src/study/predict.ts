@@ -1,4 +1,5 @@
 /** Uses a trained function tag: rows in, numbers in their own unit or text out, in the order of the rows. */
+import { applyHead } from "../batch/head.ts";
 import { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
@@ -14,7 +15,7 @@ import { requireBase } from "../tags/base.ts";
 import { requireTag, requireUsedTags } from "../tags/library.ts";
 import { type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
-import { applyHead, readout } from "../train/tasks.ts";
+import { readout } from "../train/tasks.ts";
 import { probabilitiesOf } from "./answers.ts";
 import { writeAnswers } from "./text-answers.ts";
 

@@ -1,5 +1,6 @@
 /** Runs one stage for one seed: trains its tags and scores them on the test side beside what they must beat. */
-import type { HeadValues, Runner } from "../batch/runner.ts";
+import type { HeadValues } from "../batch/head.ts";
+import type { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import { bitsPerCharacter, type TextScores } from "../evaluate/text.ts";
 import { bindTemplate } from "../prompts/bind.ts";

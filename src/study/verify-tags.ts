@@ -2,8 +2,10 @@
  * Is a tag fit for use? Its file, what it promises, the tags it asks for, its base, and whether it does anything:
  * one list of checks for each tag. A check that fails is a finding, not an error.
  */
+
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { applyHead } from "../batch/head.ts";
 import type { Query } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
@@ -18,7 +20,7 @@ import { type ListedTag, listTags, requireUsedTags, tagsAskedFor } from "../tags
 import { type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
 import { hasTokens } from "../tokenizer/tokenizer.ts";
-import { applyHead, readout } from "../train/tasks.ts";
+import { readout } from "../train/tasks.ts";
 
 export interface TagCheck {
   readonly check: "file" | "answers" | "companions" | "base" | "difference";

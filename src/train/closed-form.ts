@@ -4,8 +4,9 @@
  * tag as it is (variable projection). A moving tag shifts all hidden states together, which the bias undoes;
  * so errors count less their mean while the tag trains, and between solutions the bias follows the residuals.
  */
+
 import { type Arrays, prefixed, takeArray, unprefixed } from "../arrays.ts";
-import type { HeadValues } from "../batch/runner.ts";
+import type { HeadValues } from "../batch/head.ts";
 import { type Ridge, solveRidge } from "../evaluate/ridge.ts";
 import { RunningMoments } from "../evaluate/running-moments.ts";
 

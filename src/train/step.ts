@@ -2,7 +2,8 @@
  * The gradient of one optimizer step: sums over micro-batches of losses that were weighted for the whole step,
  * so that a label or an example counts the same wherever it falls.
  */
-import type { HeadValues, Runner, TagGradients } from "../batch/runner.ts";
+import type { HeadValues } from "../batch/head.ts";
+import type { Runner, TagGradients } from "../batch/runner.ts";
 import type { HeadObservation } from "./closed-form.ts";
 import { type HeadExample, readout, type Task, type TextExample } from "./tasks.ts";
 

@@ -2,8 +2,9 @@
  * What is learned: examples with a loss. A task is one data set under one template; several tasks may train
  * the same tags (multi-task). Examples are prompts, ready to run.
  */
+import { applyHead, type HeadValues } from "../batch/head.ts";
 import type { Query } from "../batch/layout.ts";
-import type { HeadValues, Label, Runner } from "../batch/runner.ts";
+import type { Label, Runner } from "../batch/runner.ts";
 import { type TokenLosses, textMetrics } from "../evaluate/text.ts";
 
 export interface TextExample {
@@ -62,21 +63,6 @@ export async function headPredictions(
   head: HeadValues,
 ): Promise<Float32Array> {
   return applyHead(await runner.hidden(queries, readout), head);
-}
-
-/** [n, width] -> [n, outputs] */
-export function applyHead(hidden: Float32Array, { weight, bias, outputs }: HeadValues): Float32Array {
-  const width = weight.length / outputs;
-  const out = new Float32Array((hidden.length / width) * outputs);
-  for (let i = 0; i < out.length; i++) {
-    const [row, output] = [Math.floor(i / outputs), i % outputs];
-    let sum = bias[output] as number;
-    for (let k = 0; k < width; k++) {
-      sum += (hidden[row * width + k] as number) * (weight[output * width + k] as number);
-    }
-    out[i] = sum;
-  }
-  return out;
 }
 
 /** Mean squared error of standardised targets. */

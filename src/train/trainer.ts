@@ -2,8 +2,10 @@
  * The loop: draws batches, takes optimizer steps, validates, and keeps what validated best. It owns no files;
  * what happens is told through events.
  */
+
 import { type Arrays, prefixed, takeArray, unprefixed } from "../arrays.ts";
-import type { HeadValues, Runner } from "../batch/runner.ts";
+import type { HeadValues } from "../batch/head.ts";
+import type { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import type { HeadObservation } from "./closed-form.ts";
 import { AdamW, clipGradients, type Parameter } from "./optimizer.ts";

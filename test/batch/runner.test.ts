@@ -121,6 +121,27 @@ describe("random prompts on a tiny model", () => {
     t.diagnostic(`largest difference ${worst.toExponential(1)}`);
   });
 
+  test("centred errors count less the mean of all prompts, however many runs they take", async (t) => {
+    const queries = queriesOf(21, 7, true, false);
+    const targets = new Random(5).floats(2 * queries.length);
+    const weights = Float32Array.from(queries, (_, i) => 1 + i);
+    const step = (tokens: number) =>
+      runnerOf("none", tokens).headStep(queries, readout, targets, weights, head, true);
+    const [together, alone] = [await step(4096), await step(1)];
+    const numbers = ({ loss, predictions, headGradient, gradients }: HeadStep) => [
+      [loss],
+      predictions,
+      headGradient,
+      ...["A", "B", "F"].map((tag) => gradients.get(tag) as Float32Array),
+    ];
+    const expected = numbers(together);
+    const errors = numbers(alone).map((own, i) => relativeError(own, expected[i] as ArrayLike<number>));
+    const error = Math.max(...errors);
+    assert.ok(error < 1e-5, String(errors));
+    assert.ok(alone.loss > 0.1, `a loss of ${alone.loss}`);
+    t.diagnostic(`largest difference ${error.toExponential(1)}`);
+  });
+
   test("a batch equals its prompts run one by one: neither padding nor neighbours matter", async (t) => {
     const queries = queriesOf(20, 7, true, false);
     const together = await numbersOf(runnerOf("none", 4096), queries);

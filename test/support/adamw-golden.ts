@@ -1,6 +1,7 @@
 /** Twenty optimizer steps with our runner, step gradient, clipping and AdamW, against PyTorch's. */
+import type { HeadValues } from "../../src/batch/head.ts";
 import type { Query, Reuse } from "../../src/batch/layout.ts";
-import { type HeadValues, Runner } from "../../src/batch/runner.ts";
+import { Runner } from "../../src/batch/runner.ts";
 import type { Base } from "../../src/models/base.ts";
 import { AdamW, clipGradients, type Parameter } from "../../src/train/optimizer.ts";
 import { cosineWithWarmup } from "../../src/train/schedule.ts";

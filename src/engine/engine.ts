@@ -12,6 +12,7 @@ import { packWeights } from "../graph/pack.ts";
 import { quantise } from "../graph/quantise.ts";
 import { storeInBits } from "../graph/weight-only.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
+import { MappedWeights } from "./mapped-weights.ts";
 import { checkPrecision, type Precision, weightBits } from "./precision.ts";
 import type {
   EngineOptions,
@@ -52,6 +53,7 @@ export class Engine {
   /** Seconds that programs of this engine have run. */
   busySeconds = 0;
   private readonly worker: Worker;
+  private readonly mapped: MappedWeights;
   private readonly waiting = new Map<number, { resolve(a: Answer): void; reject(e: Error): void }>();
   private nextRequest = 0;
   private nextProgram = 0;
@@ -62,6 +64,7 @@ export class Engine {
     this.device = options.device;
     this.threads = options.threads;
     this.precision = options.precision;
+    this.mapped = new MappedWeights(options.device === "cpu" && options.mapWeights !== false);
     worker.on("message", (m: Response) => this.settle(m));
     worker.on("error", (e) => this.end(`The engine's worker thread died: ${e.message}.`));
     worker.on("exit", (code) => this.end(`The engine's worker thread ended with code ${code}.`));
@@ -87,25 +90,46 @@ export class Engine {
     return engine;
   }
 
-  /** Tensors of checkpoint files, held as f32 under `name`: from now on, or with weights in bits once they are asked for. */
+  /**
+   * Tensors of checkpoint files, known under `name`. Those in f32 are read where they lie; others are held as f32, from
+   * now on, or with weights in bits once they are asked for.
+   */
   async load(tensors: readonly { name: string; info: TensorInfo }[]): Promise<void> {
-    await this.request({ kind: "load", tensors });
+    const sorted = tensors.map(({ name, info }) => ({
+      name,
+      info,
+      mapped: this.mapped.take(name, info),
+    }));
+    await this.request({ kind: "load", tensors: sorted });
   }
 
   /** Holds an f32 tensor made by the caller as a weight; the array is moved, not copied. */
   async upload(name: string, shape: readonly number[], data: Float32Array): Promise<void> {
+    this.mapped.forget(name);
     await this.request({ kind: "upload", name, shape, data }, [data.buffer as ArrayBuffer]);
   }
 
   async compile(graph: Graph): Promise<Program> {
     const lowered = lower(this.inPrecision(graph), this.device);
     const used = usedInputs(lowered);
-    const ports = (kind: Value["kind"]) => used.filter((v) => v.kind === kind).map((v) => port(v.name, v));
+    const { folder, places } = this.mapped.placesOf(used);
+    const given = used.filter(({ name }) => !places.has(name));
+    const ports = (kind: Value["kind"]) => given.filter((v) => v.kind === kind).map((v) => port(v.name, v));
     const [inputs, weights, packed] = [ports("input"), ports("weight"), ports("packed")];
+    const laidOut = used.some(({ kind }) => kind === "packed");
     const outputs = [...lowered.outputs].map(([name, v]) => port(name, v));
     const program = this.nextProgram++;
-    const onnx = encodeOnnx(lowered);
-    await this.request({ kind: "compile", program, onnx, inputs, weights, packed, outputs });
+    const onnx = encodeOnnx(lowered, places);
+    await this.request({
+      kind: "compile",
+      program,
+      onnx,
+      inputs,
+      weights,
+      packed,
+      mapped: places.size ? { folder, laidOut } : null,
+      outputs,
+    });
     return {
       inputs,
       outputs,
@@ -151,7 +175,8 @@ export class Engine {
   }
 
   async stats(): Promise<EngineStats> {
-    return (await this.request({ kind: "stats" })).stats as EngineStats;
+    const { stats } = await this.request({ kind: "stats" });
+    return { ...(stats as EngineStats), mappedBytes: this.mapped.bytes };
   }
 
   async close(): Promise<void> {

@@ -1,19 +1,20 @@
 /**
  * The frozen weights of an engine, each held once whatever the number of programs: as f32, and as the 8-bit integers or
- * blocks of few bits that are made of it when a program first asks for them. Where weights have few bits, f32 numbers
- * are read when they are asked for, so what only products use is never in memory as f32 once its blocks are in a file.
+ * blocks of few bits that are made of it when a program first asks for them. Where weights have few bits or programs
+ * read their files themselves, f32 numbers are read when they are asked for, so what only products use is never in
+ * memory as f32 once its blocks are in a file.
  */
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { unpackedName } from "../graph/pack.ts";
 import { type IntegerWeight, integerWeight } from "../graph/quantise.ts";
 import { type BlockWeight, blockWeight, joinedNames } from "../graph/weight-only.ts";
-import { readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
+import { checkWholeSync, readTensorSync, type TensorInfo, toFloat32 } from "../weights/safetensors.ts";
 import { readBytes, writeArrays } from "./array-files.ts";
 import { type BlockMatrix, blockMatrix, emptyMatrix } from "./block-weights.ts";
 import { type IntegerMatrix, integerMatrix } from "./int8.ts";
 import { weightBits } from "./precision.ts";
-import type { EngineOptions, PortSpec } from "./protocol.ts";
+import type { CheckpointTensor, EngineOptions, PortSpec } from "./protocol.ts";
 import type { Resident } from "./residents.ts";
 
 export class FrozenWeights {
@@ -35,11 +36,12 @@ export class FrozenWeights {
     return arrays.reduce((n, a) => n + a.byteLength, 0);
   }
 
-  load(tensors: readonly { name: string; info: TensorInfo }[]): void {
+  load(tensors: readonly CheckpointTensor[]): void {
     const later = weightBits(this.options.precision) !== null;
-    for (const { name, info } of tensors) {
+    for (const { name, info, mapped } of tensors) {
       this.files.set(name, info);
-      if (!later) this.f32(name);
+      if (mapped) checkWholeSync(info);
+      else if (!later) this.f32(name);
     }
   }
 
@@ -92,8 +94,9 @@ export class FrozenWeights {
     const key = `${direction} ${name}`;
     const known = this.integers.get(key);
     if (known) return known;
-    const { data, shape } = this.asked(name, p);
-    const made = integerMatrix(data, shape as [number, number], direction);
+    const made = this.madeOf(name, p, ({ data, shape }) =>
+      integerMatrix(data, shape as [number, number], direction),
+    );
     this.integers.set(key, made);
     return made;
   }
@@ -109,18 +112,18 @@ export class FrozenWeights {
     const { weightFiles } = this.options;
     const path = weightFiles === undefined ? null : join(weightFiles, `${name}.${bits}bit`);
     const read = path && readMatrix(path, emptyMatrix(out, into, bits));
-    const made = read || this.makeBlocks(weight, p);
+    const made =
+      read || this.madeOf(name, p, (own) => blockMatrix(own.data, own.shape as [number, number], weight));
     if (path && !read) writeArrays(path, [made.scale, made.values, made.zero]);
     this.blocks.set(name, made);
     return made;
   }
 
-  /** The f32 numbers stay only where they were before, or a file of them is not there to be read again. */
-  private makeBlocks(weight: BlockWeight, p: PortSpec): BlockMatrix {
-    const before = this.held.has(weight.name);
-    const { data, shape } = this.asked(weight.name, p);
-    const made = blockMatrix(data, shape as [number, number], weight);
-    if (!before) this.held.delete(weight.name);
+  /** The f32 numbers stay only where they were before. */
+  private madeOf<T>(name: string, p: PortSpec, make: (weight: Resident) => T): T {
+    const before = this.held.has(name);
+    const made = make(this.asked(name, p));
+    if (!before) this.held.delete(name);
     return made;
   }
 }

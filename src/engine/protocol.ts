@@ -54,6 +54,13 @@ export interface PortSpec {
   readonly shape: readonly number[];
 }
 
+export interface CheckpointTensor {
+  readonly name: string;
+  readonly info: TensorInfo;
+  /** Programs read it in its file; its numbers are read into memory only for what is made of them. */
+  readonly mapped: boolean;
+}
+
 export interface EngineOptions {
   readonly device: Device;
   /** In which numbers products with frozen weights are computed. */
@@ -62,13 +69,18 @@ export interface EngineOptions {
   readonly threads: number;
   /** Where weights in 4 or 8 bits are kept from one process to the next; in memory only when absent. */
   readonly weightFiles?: string;
+  /**
+   * On the CPU f32 weights of a checkpoint are read where they lie in its files, which must stay as they are while the
+   * engine runs; `false` reads them into memory. Default: true.
+   */
+  readonly mapWeights?: boolean;
   /** Operator timings are written to files with this prefix. */
   readonly profilePrefix?: string;
 }
 
 export type Request =
   | { kind: "start"; options: EngineOptions }
-  | { kind: "load"; tensors: readonly { name: string; info: TensorInfo }[] }
+  | { kind: "load"; tensors: readonly CheckpointTensor[] }
   | { kind: "upload"; name: string; shape: readonly number[]; data: Float32Array }
   | {
       kind: "compile";
@@ -78,6 +90,8 @@ export type Request =
       weights: readonly PortSpec[];
       /** Weights that become constants of the program. */
       packed: readonly PortSpec[];
+      /** Weights that are constants too, but read in files of the checkpoint: the folder that `onnx` has places in. */
+      mapped: { readonly folder: string; readonly laidOut: boolean } | null;
       outputs: readonly PortSpec[];
     }
   | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep | Write> }
@@ -95,8 +109,10 @@ export type Request =
   | { kind: "close" };
 
 export interface EngineStats {
-  /** Bytes of frozen weights, held once whatever the number of programs. */
+  /** Bytes of frozen weights in memory, held once whatever the number of programs. */
   readonly weightBytes: number;
+  /** Bytes of weights that are read where they lie in the checkpoint's files. */
+  readonly mappedBytes: number;
   /** Bytes of kept outputs (keys and values). */
   readonly residentBytes: number;
   readonly residents: number;
@@ -115,7 +131,7 @@ export type Response =
       id: number;
       ok: true;
       outputs?: Record<string, HostArray>;
-      stats?: EngineStats;
+      stats?: Omit<EngineStats, "mappedBytes">;
       seconds?: number;
       /** Of each file that was to be read: whether it was there and whole. */
       read?: boolean[];

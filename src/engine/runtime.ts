@@ -8,10 +8,10 @@ import * as ort from "onnxruntime-node";
 import { TagllmError } from "../errors.ts";
 import { FREE, Graph, type TypedArray } from "../graph/graph.ts";
 import { encodeOnnx } from "../graph/onnx.ts";
-import type { TensorInfo } from "../weights/safetensors.ts";
 import { readArrays, writeArrays } from "./array-files.ts";
 import { FrozenWeights } from "./frozen-weights.ts";
 import type {
+  CheckpointTensor,
   EngineOptions,
   EngineStats,
   Feed,
@@ -19,6 +19,7 @@ import type {
   Keep,
   Placement,
   PortSpec,
+  Request,
   ResidentFile,
   Write,
 } from "./protocol.ts";
@@ -62,7 +63,7 @@ export class Runtime {
     return new Runtime(options);
   }
 
-  load(tensors: readonly { name: string; info: TensorInfo }[]): void {
+  load(tensors: readonly CheckpointTensor[]): void {
     this.weights.load(tensors);
   }
 
@@ -72,19 +73,12 @@ export class Runtime {
     this.weights.hold(name, shape, data);
   }
 
-  async compile(request: {
-    program: number;
-    onnx: Uint8Array;
-    inputs: readonly PortSpec[];
-    weights: readonly PortSpec[];
-    packed: readonly PortSpec[];
-    outputs: readonly PortSpec[];
-  }): Promise<void> {
+  async compile(request: Extract<Request, { kind: "compile" }>): Promise<void> {
     const weights: Record<string, ort.Tensor> = {};
     for (const p of request.weights) weights[p.name] = tensor(p, this.weights.of(p));
     const externalData = request.packed.map((p) => ({ path: p.name, data: bytesOf(this.weights.of(p)) }));
     const session = await ort.InferenceSession.create(request.onnx, {
-      ...this.sessionOptions(request.program),
+      ...this.sessionOptions(request.program, request.mapped),
       ...(externalData.length && { externalData }),
     });
     const inputs = new Map(request.inputs.map((p) => [p.name, p]));
@@ -169,7 +163,7 @@ export class Runtime {
     for (const name of names) this.residents.delete(name);
   }
 
-  stats(): EngineStats {
+  stats(): Omit<EngineStats, "mappedBytes"> {
     return {
       weightBytes: this.weights.bytes,
       residentBytes: [...this.residents.values()].reduce((n, r) => n + r.data.byteLength, 0),
@@ -186,7 +180,10 @@ export class Runtime {
     this.scratch.length = 0;
   }
 
-  private sessionOptions(program: number): ort.InferenceSession.SessionOptions {
+  private sessionOptions(
+    program: number,
+    mapped: Extract<Request, { kind: "compile" }>["mapped"],
+  ): ort.InferenceSession.SessionOptions {
     const { device, threads, profilePrefix } = this.options;
     return {
       executionProviders: device === "webgpu" ? ["webgpu", "cpu"] : ["cpu"],
@@ -201,7 +198,14 @@ export class Runtime {
       logSeverityLevel: 4,
       // Every session has threads of its own, which otherwise spin for a while after a run and take the cores from
       // the next program's: eight shapes in turns took 1.2 times as long, and half as much processor time more.
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
+      extra: {
+        session: {
+          intra_op: { allow_spinning: "0" },
+          ...(mapped && { model_external_initializers_file_folder_path: mapped.folder }),
+          // Laid out anew, every program would hold its weights again.
+          ...(mapped && !mapped.laidOut && { disable_prepacking: "1" }),
+        },
+      },
       ...(profilePrefix && { enableProfiling: true, profileFilePrefix: `${profilePrefix}-${program}` }),
     };
   }

@@ -1,7 +1,7 @@
 /**
  * Graph -> ONNX ModelProto bytes (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, IR version 10).
- * Weights are graph inputs, or constants whose numbers are given beside the bytes (each under its name, as a file of
- * external data), so the bytes hold the structure and small constants only.
+ * Weights are graph inputs, or constants whose numbers are given beside the bytes (external data: a place in a file, or
+ * what is given under the constant's name), so the bytes hold the structure and small constants only.
  */
 import {
   type Attribute,
@@ -30,7 +30,15 @@ const attributeAsInput: Record<string, string> = {
   Split: "sizes",
 };
 
-export function encodeOnnx(graph: Graph): Uint8Array {
+/** Where the bytes of a constant lie in a file. */
+export interface FilePlace {
+  /** Relative to the folder that the runtime is told of. */
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export function encodeOnnx(graph: Graph, places: ReadonlyMap<string, FilePlace> = new Map()): Uint8Array {
   const nodes = graph.live();
   const used = new Set(nodes.flatMap((n) => [...n.inputs]));
   for (const v of graph.outputs.values()) used.add(v);
@@ -52,7 +60,8 @@ export function encodeOnnx(graph: Graph): Uint8Array {
         g.message(5, (w) => writeRaw(w, name, "i64", [dims.length], BigInt64Array.from(dims, BigInt)));
       }
       for (const v of usedInputs(graph)) {
-        if (v.kind === "packed") g.message(5, (w) => writeExternal(w, v));
+        const place = places.get(v.name);
+        if (v.kind === "packed" || place) g.message(5, (w) => writeExternal(w, v, place));
         else g.message(11, (w) => writeValueInfo(w, v.name, v));
       }
       for (const [name, v] of graph.outputs) g.message(12, (w) => writeValueInfo(w, name, v));
@@ -115,10 +124,15 @@ function writeTensor(w: ProtoWriter, v: Value): void {
   writeRaw(w, v.name, v.dtype, v.shape, v.data as TypedArray);
 }
 
-function writeExternal(w: ProtoWriter, { name, dtype, shape }: Value): void {
+function writeExternal(w: ProtoWriter, { name, dtype, shape }: Value, place?: FilePlace): void {
   const EXTERNAL = 1;
   w.packed(1, shape).varint(2, elementType[dtype]).string(8, name);
-  w.message(13, (entry) => entry.string(1, "location").string(2, name)).varint(14, EXTERNAL);
+  const said = place
+    ? { location: place.location, offset: String(place.offset), length: String(place.length) }
+    : { location: name };
+  for (const [key, value] of Object.entries(said))
+    w.message(13, (entry) => entry.string(1, key).string(2, value));
+  w.varint(14, EXTERNAL);
 }
 
 function writeRaw(

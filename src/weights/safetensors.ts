@@ -6,7 +6,7 @@
  */
 
 import { constants as bufferLimits } from "node:buffer";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
@@ -65,6 +65,17 @@ export async function readTensor(info: TensorInfo): Promise<Uint8Array> {
   } finally {
     await handle.close();
   }
+}
+
+/** Throws weights/truncated when the file of a tensor has shrunk since its header was read. */
+export function checkWholeSync(info: TensorInfo): void {
+  let size: number;
+  try {
+    size = statSync(info.file).size;
+  } catch (error) {
+    throw fileProblem(error, info.file);
+  }
+  checkStillWhole(info, size);
 }
 
 /** `readTensor` for a worker thread that may block; `fd`, when given, is an open descriptor of `info.file`. */

@@ -7,7 +7,7 @@ import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { promisify } from "node:util";
 import { duckDbVersion } from "../../data/duckdb.ts";
 import { Engine } from "../../engine/engine.ts";
-import { Graph } from "../../graph/graph.ts";
+import { elementCount, Graph } from "../../graph/graph.ts";
 import { Base } from "../../models/base.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { didYouMean, quote } from "../../suggest.ts";
@@ -158,9 +158,10 @@ function embeddedBase(): Promise<Check> {
     const began = performance.now();
     const base = await Base.load(defaultBase);
     try {
-      const { weightBytes } = await base.engine.stats();
+      const shapes = [...base.architecture.tensors.values()];
+      const parameters = shapes.reduce((n, shape) => n + elementCount(shape), 0);
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      return `${base.name} ${base.fingerprint.id}, ${grouped(weightBytes / 4)} parameters, loaded in ${seconds} s`;
+      return `${base.name} ${base.fingerprint.id}, ${grouped(parameters)} parameters, loaded in ${seconds} s`;
     } finally {
       await base.close();
     }

@@ -24,6 +24,9 @@ const longest = (layouts: readonly Layout[], indices: readonly number[]): number
 /** What the block of a layout is called. */
 type NameOf = (layout: Layout, block: number) => string;
 
+/** Rows on stored blocks of one run: with more, fewer rows that share a block would fill a run by themselves. */
+const MOST_IN_COMMON = 64;
+
 /**
  * A row for each layout: like lengths and the same number of past blocks, as many as the token budget allows. Rows
  * that have their largest block in common stand together, and by themselves where they are enough for half a run.
@@ -37,7 +40,10 @@ export function groupAlone(
   const kinds = new Map(among.map((i) => [i, kindOf(layouts[i] as Layout, nameOf)]));
   const kind = (i: number | undefined) => kinds.get(i as number) as RowKind;
   const order = [...among].sort((a, b) => compareKinds(kind(a), kind(b)) || a - b);
-  const fullAt = (at: number) => fullRows(kind(order[at]).length, tokens, order.length);
+  const fullAt = (at: number) => {
+    const full = fullRows(kind(order[at]).length, tokens, order.length);
+    return kind(order[at]).blocks > 0 ? Math.min(full, MOST_IN_COMMON) : full;
+  };
   const alike = (a: number, b: number) => sameKind(kind(order[a]), kind(order[b]));
   const runEnd = (from: number) => {
     let end = from + 1;

@@ -3,6 +3,7 @@
  * stored spans and prefixes when told to, and puts results back into the caller's order. Knows tags as names and
  * vectors; what they are trained for is the caller's business.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HostArray, Write } from "../engine/engine.ts";
 import type { Base } from "../models/base.ts";
 import type { Result } from "../models/program.ts";
@@ -268,7 +269,10 @@ export class Runner {
       : groupPacked(layouts, tokens, nameOf, this.base.architecture);
   }
 
-  /** @param shares whether a block that all rows of a run have in common is fed once */
+  /**
+   * Calls `work` for one batch after the other; the next is laid out while the engine runs.
+   * @param shares whether a block that all rows of a run have in common is fed once
+   */
   private async eachGroup(
     layouts: readonly Layout[],
     groups: readonly Group[],
@@ -278,7 +282,14 @@ export class Runner {
     const { stored } = this;
     for (const portion of stored.portions(layouts, groups)) {
       await stored.prepare(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
-      for (const group of portion) await work(stored.batch(layouts, group, shares), group.rows.flat());
+      let running = Promise.resolve();
+      for (const group of portion) {
+        const batch = stored.batch(layouts, group, shares);
+        await running;
+        running = work(batch, group.rows.flat());
+        await Promise.race([running, nextTurn()]); // for it to reach the engine
+      }
+      await running;
     }
   }
 

@@ -80,17 +80,26 @@ export function attentionBias(
     layout.fresh.forEach((position, i) => {
       const at = (row * length + offset + i) * keys;
       const nearest = Math.max(first[position] as number, position - reach + 1);
-      const sees = (other: number) => other <= position && other >= nearest;
+      const showFrom = (begin: number, positions: Int32Array) =>
+        bias.fill(0, begin + countBelow(positions, nearest), begin + countBelow(positions, position + 1));
       let stored = at;
       layout.past.forEach(({ positions }, b) => {
-        positions.forEach((p, k) => {
-          if (sees(p)) bias[stored + k] = 0;
-        });
+        showFrom(stored, positions);
         stored += past[b] as number;
       });
-      const own = at + pastTotal + offset;
-      for (let k = 0; k < i; k++) if (sees(layout.fresh[k] as number)) bias[own + k] = 0;
+      showFrom(at + pastTotal + offset, layout.fresh);
     });
   }
   return bias;
+}
+
+/** Of ascending positions. */
+function countBelow(positions: Int32Array, limit: number): number {
+  let [low, high] = [0, positions.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((positions[middle] as number) < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -96,6 +96,7 @@ export class BlockStore {
   ): Promise<void> {
     let over = this.bytes - this.memory;
     for (const positions of absent.values()) over += this.bytesOf(positions);
+    if (over <= 0) return;
     const gone = new Set<string>();
     const free = [...this.held].filter(([key]) => !wanted.has(key));
     const filed = free.filter(([key]) => this.files?.has(key));

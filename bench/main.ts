@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.ts";
 import { decode } from "./decode.ts";
 import { functionEpoch } from "./function-epoch.ts";
+import { load } from "./load.ts";
 import { machineText } from "./machine.ts";
 import { profile } from "./profile.ts";
 import { scaling } from "./scaling.ts";
@@ -25,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   screen,
   scaling,
   decode,
+  load,
   weightBits,
   profile,
 ];

@@ -49,6 +49,8 @@ export interface Wanted {
   readonly targets: readonly string[];
   readonly kind: "domain" | "text" | "number" | "class";
   readonly handling: RowHandling;
+  /** Whether the base has tokens for a text; null where it has them for any. */
+  readonly writable: ((text: string) => boolean) | null;
 }
 
 type SidedRow = TaskRow & { readonly side: Side; readonly index: number };
@@ -80,25 +82,27 @@ function usableRows({ table, sides }: Source, wanted: Wanted, log: Log): SidedRo
   const labels = wanted.kind === "class" || wanted.kind === "text" ? wanted.targets : [];
   const needed = { inputs: wanted.fields.filter((f) => !labels.includes(f)), numbers, labels };
   const sideOf = new Map(sideNames.flatMap((side) => Array.from(sides[side], (i) => [i, side] as const)));
-  const faults = new Map<string, { fault: RowFault; rows: number[] }>();
+  const faults = new Map<string, { key: DroppedFor; rows: number[] }>();
   const usable: SidedRow[] = [];
   for (const [index, side] of [...sideOf].sort(([a], [b]) => a - b)) {
     const fields = table.rows[index] as Record<string, string>;
     const rowNumber = table.rowNumbers[index] as number;
     const fault = faultOf(fields, needed);
-    if (fault === null) {
+    const unwritable = fault
+      ? undefined
+      : wanted.fields.find((f) => wanted.writable?.(fields[f] ?? "") === false);
+    if (fault === null && unwritable === undefined) {
       const values = numbers.map((t) => parseNumber(fields[t] ?? "").value as number);
       const label = wanted.kind === "class" ? (fields[labels[0] as string] as string) : null;
       usable.push({ fields, rowNumber, numbers: values, label, side, index });
       continue;
     }
-    const what = faultText(fault);
+    const what = fault ? faultText(fault) : `a part of ${unwritable} that the base has no token for`;
     const same = faults.get(what);
     if (same) same.rows.push(rowNumber);
-    else faults.set(what, { fault, rows: [rowNumber] });
+    else faults.set(what, { key: fault ? handlingOf(fault) : "unwritable", rows: [rowNumber] });
   }
-  for (const [what, { fault, rows }] of faults) {
-    const key = handlingOf(fault);
+  for (const [what, { key, rows }] of faults) {
     if (wanted.handling[key] === "error") throw refused(wanted, what, rows, key, "drop");
     log.dropped.push({ reason: what, rows });
     log.findings.push({ kind: "fault", what, rows, handled: "dropped" });
@@ -109,7 +113,9 @@ function usableRows({ table, sides }: Source, wanted: Wanted, log: Log): SidedRo
 const faultText = ({ field, fault, of }: RowFault): string =>
   of === "input" ? `empty ${field}` : `${field} is ${fault}`;
 
-function handlingOf({ fault, of }: RowFault): "empty" | "missing" | "notNumber" | "notFinite" {
+type DroppedFor = "empty" | "missing" | "notNumber" | "notFinite" | "unwritable";
+
+function handlingOf({ fault, of }: RowFault): DroppedFor {
   if (of === "input") return "empty";
   if (fault === "not a number") return "notNumber";
   return fault === "NaN" || fault === "infinite" ? "notFinite" : "missing";

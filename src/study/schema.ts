@@ -136,6 +136,7 @@ const dropOrError = z.enum(["drop", "error"]).default("drop");
 const rowHandling = z
   .strictObject({
     empty: dropOrError.describe("Rows without a value in a field of the template"),
+    unwritable: dropOrError.describe("Rows with text that the base's tokenizer has no token for"),
     missing: dropOrError.describe("Rows without a target: empty, NA, N/A, null, None"),
     notNumber: dropOrError.describe("Rows whose target is text where a number is wanted"),
     notFinite: dropOrError.describe("Rows whose target is NaN or infinite"),

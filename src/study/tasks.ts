@@ -13,6 +13,7 @@ import { type AnswerEnd, compilePrompt, type Prompt } from "../prompts/prompt.ts
 import type { Template } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
+import { hasTokens, type TextTokenizer } from "../tokenizer/tokenizer.ts";
 import { cleanRows, type Finding, type TaskRow } from "./clean.ts";
 import type { Study, StudyStage, StudyTask } from "./schema.ts";
 import { type Side, type Source, sideNames } from "./sources.ts";
@@ -76,7 +77,8 @@ export function prepareTask(
     requireColumn(t, source, stage);
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
   const name = taskName(stage, spec, base);
-  const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows });
+  const writable = writableBy(base.tokenizer);
+  const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows, writable });
   const task: PreparedTask = {
     name,
     kind,
@@ -92,6 +94,14 @@ export function prepareTask(
   };
   requireRows(task);
   return task;
+}
+
+/** A letter that only a tokenizer with tokens for anything has: bytes, or one for what is unknown. */
+const RAREST = "\ua66e";
+
+function writableBy(tokenizer: TextTokenizer): ((text: string) => boolean) | null {
+  const writable = (text: string) => hasTokens(() => tokenizer.encode(text, { atStart: false }));
+  return writable(RAREST) ? null : writable;
 }
 
 /** Stage and data; where several tasks of the stage share the data, also what tells them apart. */

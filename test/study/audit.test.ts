@@ -11,6 +11,7 @@ import { leakRows, qualityText } from "../../src/study/audit-text.ts";
 import { parseLoaded } from "../../src/study/load.ts";
 import { type PreparedStudy, prepareStudy } from "../../src/study/prepare.ts";
 import { leakWarnings } from "../../src/study/warnings.ts";
+import { unknownText } from "../../src/tokenizer/models.ts";
 
 let base: Base;
 let folder: string;
@@ -31,6 +32,7 @@ interface Made {
   task?: string;
   split?: string;
   study?: string;
+  on?: Base;
 }
 
 /** A study of one function tag on these rows; the column `side` says on which side a row is. */
@@ -41,6 +43,7 @@ async function prepare({
   task = "",
   split,
   study = "",
+  on = base,
 }: Made): Promise<PreparedStudy> {
   await writeFile(join(folder, "rows.csv"), `${columns}\n${rows.map((r) => r.join(",")).join("\n")}\n`);
   const text = `name: audited
@@ -53,7 +56,7 @@ stages:
     train: [Value]
     tasks: [{ data: rows, template: "${template} <Value>", target: y${task} }]
 `;
-  return prepareStudy(parseLoaded(text, join(folder, "study.yaml")), base);
+  return prepareStudy(parseLoaded(text, join(folder, "study.yaml")), on);
 }
 
 const only = async (prepared: PreparedStudy) => {
@@ -218,6 +221,44 @@ test("faulty rows are dropped with their numbers, or refused", async () => {
       return true;
     });
   }
+});
+
+/** The base with a tokenizer that has no tokens for what a pattern finds, as one of a domain has not. */
+function refusing(pattern: RegExp): Base {
+  const tokenizer = new Proxy(base.tokenizer, {
+    get(target, key) {
+      const own = target[key as keyof typeof target] as unknown;
+      if (typeof own !== "function") return own;
+      return (text: string, ...rest: unknown[]) => {
+        const character = key === "encode" ? pattern.exec(text)?.[0] : undefined;
+        if (character !== undefined) throw unknownText(character, text);
+        return own.call(target, text, ...rest);
+      };
+    },
+  });
+  return Object.create(base, { tokenizer: { value: tokenizer } }) as Base;
+}
+
+test("rows with text that the base has no token for are dropped and counted, or refused", async () => {
+  const rows = [
+    ...Array.from({ length: 10 }, (_, i) => [`C${"C".repeat(i)}O`, String(i), "train"]),
+    ["CCN", "3", "validation"],
+    ["CCCN", "4", "validation"],
+    ["[Na+].[Cl-]", "4", "train"],
+    ["CCF", "5", "test"],
+    ["CCCF", "6", "test"],
+    ["[K+]", "6", "test"],
+  ];
+  const made = { ...molecules, rows, on: refusing(/[^\w ]/) };
+  const { task, quality } = await only(await prepare({ ...made, template: "{smiles}" }));
+  const said = "2 rows dropped: a part of smiles that the base has no token for (rows 13, 16)";
+  assert.ok(quality.map(qualityText).includes(said), quality.map(qualityText).join("; "));
+  assert.deepEqual([task.rows.train.length, task.rows.validation.length, task.rows.test.length], [10, 2, 2]);
+  await assert.rejects(prepare({ ...made, task: ", rows: { unwritable: error }" }), {
+    code: "study/rows",
+    message: /smiles that the base has no token for \(rows 13, 16\).*unwritable: drop/s,
+  });
+  assert.equal((await only(await prepare({ ...made, on: base }))).task.rows.test.length, 3);
 });
 
 test("repeated inputs: kept, merged, averaged, dropped or refused", async () => {

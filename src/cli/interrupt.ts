@@ -1,5 +1,4 @@
 /** Ctrl-C (or SIGTERM): the first one asks the work to end in order, the second one ends the process. */
-import { exitCodes } from "./result.ts";
 
 let controller: AbortController | null = null;
 
@@ -7,12 +6,18 @@ export function interruptSignal(say: (line: string) => void): AbortSignal {
   if (controller) return controller.signal;
   const own = new AbortController();
   controller = own;
-  const interrupt = () => {
-    if (own.signal.aborted) process.exit(exitCodes.interrupted);
+  const interrupt = (signal: NodeJS.Signals) => {
+    if (own.signal.aborted) endBySystem(signal);
     own.abort();
     say("Stopping after this step. Press Ctrl-C again to stop now.");
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
   return own.signal;
+}
+
+/** As if nobody listened: an exit of our own would take the engine apart while it runs, which ends in a crash. */
+function endBySystem(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }

@@ -3,16 +3,21 @@
  * in one or more number formats. What is compared is the time of the whole step and the memory of the whole process.
  */
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Precision } from "../src/engine/precision.ts";
 import { productRate } from "../src/engine/product-rate.ts";
 import type { BenchOptions, BenchResult } from "./benchmark.ts";
 import { MeasuredChild } from "./child.ts";
+import { isInstalled, peersFolder } from "./installed-peers.ts";
 import { describeMachine } from "./machine.ts";
 import { pairedRatios, type Summary, summarise } from "./statistics.ts";
 import { type StepShape, stepFlops } from "./step-shape.ts";
 import type { Table } from "./table.ts";
+import { writeStep } from "./web-step.ts";
 
 export interface StepSide {
   readonly what: string;
@@ -20,10 +25,10 @@ export interface StepSide {
   readonly tokensPerSecond: number;
   /** Mean nats a label: about ln(vocabulary) with random weights, on all sides. */
   readonly loss: number;
-  /** Best f32 rate of one large matrix product in the same runtime. */
-  readonly gemmGflops: number;
+  /** Best f32 rate of one large matrix product in the same runtime; null where it is not measured. */
+  readonly gemmGflops: number | null;
   /** Rate of the step's matrix products over that, the step's other work included in its time. */
-  readonly gemmShare: number;
+  readonly gemmShare: number | null;
   readonly peakRssBytes: number;
   /** Share of a core that its process took while the others were measured; null where unknown. */
   readonly idleCores: number | null;
@@ -38,6 +43,8 @@ export interface Contest {
   /** The first one is what the ratios are of. */
   readonly ours: readonly [Precision, ...Precision[]];
   readonly peers: readonly PeerFormat[];
+  /** Whether onnxruntime-web takes part where it is installed: our own graphs on WebAssembly. */
+  readonly web?: boolean;
 }
 
 type PeerFormat = "f32" | "bf16";
@@ -53,22 +60,28 @@ interface Contender {
   /** As in the result; the first of ours is `ours`. */
   readonly key: string;
   readonly what: string;
-  readonly gflops: number;
+  readonly gflops: number | null;
   readonly start: () => Promise<MeasuredChild>;
 }
 
 /** As bench/peers/gemm.py. */
 const RATE_RUNS = 40;
+const WEB = "onnxruntime-web";
 export const PYTHON = "/usr/bin/python3";
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export async function hold(
-  { name, shape, ours, peers }: Contest,
+  { name, shape, ours, peers, web = false }: Contest,
   { repeats, note }: BenchOptions,
 ): Promise<StepResult> {
   const machine = describeMachine();
   const peer = await peerRate().catch((reason: Error) => reason);
   if (peer instanceof Error) note(`NOT COMPARED WITH PYTORCH: ${peer.message}`);
+  const webStep = web && isInstalled(WEB) ? await mkdtemp(join(tmpdir(), "tagllm-step-")) : null;
+  if (web && webStep === null)
+    note(
+      `NOT COMPARED WITH ${WEB}: it is not in ${peersFolder()}; install it in a folder and say PEERS=FOLDER`,
+    );
   const ourRate = await productRate(RATE_RUNS, shape.threads);
   const contenders: Contender[] = [
     ...ours.map((precision) => ({
@@ -83,6 +96,9 @@ export async function hold(
       gflops: (peer as PeerRate).gflops.f32,
       start: () => startPeer(shape, format),
     })),
+    ...(webStep === null
+      ? []
+      : [{ key: WEB, what: `${WEB} f32, WebAssembly`, gflops: null, start: () => startWeb(shape, webStep) }]),
   ];
   const children: MeasuredChild[] = [];
   try {
@@ -107,6 +123,7 @@ export async function hold(
     };
   } finally {
     for (const child of children) child.kill();
+    if (webStep !== null) await rm(webStep, { recursive: true, force: true });
   }
 }
 
@@ -135,6 +152,12 @@ const startPeer = ({ rows, length, labelled, threads }: StepShape, dtype: PeerFo
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return MeasuredChild.start(`torch ${dtype}`, PYTHON, [file("./peers/torch_step.py"), ...words]);
 };
+
+async function startWeb(shape: StepShape, folder: string): Promise<MeasuredChild> {
+  await writeStep(folder, shape);
+  const words = [file("./peers/ort_web.mjs"), peersFolder(), folder, String(shape.threads)];
+  return MeasuredChild.start(WEB, process.execPath, words);
+}
 
 /** PyTorch's best matrix product; rejects with what is missing and how to install it. */
 async function peerRate(): Promise<PeerRate> {
@@ -201,7 +224,7 @@ function sideOf(
     tokensPerSecond: (shape.rows * shape.length) / seconds.median,
     loss: steps.at(-1)?.loss as number,
     gemmGflops: gflops,
-    gemmShare: stepFlops(shape) / 1e9 / seconds.median / gflops,
+    gemmShare: gflops && stepFlops(shape) / 1e9 / seconds.median / gflops,
     peakRssBytes: peakRssBytes as number,
     idleCores: idle.busy === null || idle.seconds === 0 ? null : idle.busy / idle.seconds,
     details,
@@ -216,8 +239,8 @@ export function contestTable({ ours, peers, ratios: compared }: StepResult): Tab
     `${side.seconds.min.toFixed(2)} - ${side.seconds.max.toFixed(2)}`,
     side.tokensPerSecond.toFixed(0),
     (side.peakRssBytes / 1e6).toFixed(0),
-    side.gemmGflops.toFixed(0),
-    `${(side.gemmShare * 100).toFixed(0)} %`,
+    side.gemmGflops?.toFixed(0) ?? "-",
+    side.gemmShare === null ? "-" : `${(side.gemmShare * 100).toFixed(0)} %`,
     side.loss.toFixed(3),
     side.idleCores?.toFixed(2) ?? "-",
     ratio ? `${ratio.speed?.toFixed(2)}x` : "",

@@ -2,7 +2,6 @@
  * The peers of the benchmark of decoding, each with a model of the same shape in files of its own. They are no
  * dependencies; where one is not installed, that is said.
  */
-import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +10,7 @@ import { readArchitecture } from "../src/models/families.ts";
 import { encodeGguf } from "../test/support/gguf.ts";
 import { MeasuredChild } from "./child.ts";
 import type { DecodeShape } from "./decode-shape.ts";
+import { isInstalled, peersFolder } from "./installed-peers.ts";
 import { type PeerFormat, writePeerModel } from "./peer-model.ts";
 import { randomFloats } from "./random-base.ts";
 
@@ -62,24 +62,18 @@ const packages: readonly PeerPackage[] = [
   },
 ];
 
-/** Where the peers are installed: PEERS, else this repository. */
-const peersFolder = (): string =>
-  process.env.PEERS ?? fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
-
 /** What is missing to compare with all of them; null when nothing is. */
 export function peersMissing(): string | null {
-  const absent = packages.filter(({ module }) => !isThere(module)).map(({ module }) => module);
+  const absent = packages.filter(({ module }) => !isInstalled(module)).map(({ module }) => module);
   if (absent.length === 0) return null;
   return `${absent.join(" and ")} not in ${peersFolder()}; npm install --ignore-scripts node-llama-cpp @huggingface/transformers in a folder of your own, and PEERS=FOLDER`;
 }
-
-const isThere = (module: string): boolean => existsSync(join(peersFolder(), "node_modules", module));
 
 /** Those that are installed, their models written into `folder`. */
 export async function presentPeers(folder: string, shape: DecodeShape): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (const { name, module, script, formats, write } of packages) {
-    if (!isThere(module)) continue;
+    if (!isInstalled(module)) continue;
     for (const format of ["f32", "4bit"] as const) {
       const place = await write(folder, shape, format);
       const key = `${name} ${formats[format]}`;

@@ -16,7 +16,13 @@ export const stage1: Benchmark = {
   name: "stage1",
   about: `one step of a domain tag at the shape of SmolLM2-135M, ${ROWS} rows of ${LENGTH} tokens, every position after the ten vectors labelled; int8 and f32 against PyTorch in f32 and bf16`,
   run: async (options) => {
-    const contest = { name: "stage1", shape, ours: ["int8", "f32"], peers: ["f32", "bf16"] } as const;
+    const contest = {
+      name: "stage1",
+      shape,
+      ours: ["int8", "f32"],
+      peers: ["f32", "bf16"],
+      web: false,
+    } as const;
     const result = await hold(contest, options);
     return { result, table: contestTable(result) };
   },

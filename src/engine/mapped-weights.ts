@@ -3,7 +3,7 @@
  * are there at once whatever their size, take no memory that other processes could not share, and need no copy
  * beside the layout that a program that writes tokens makes of them.
  */
-import { dirname, relative, sep } from "node:path";
+import { dirname, isAbsolute, relative, sep } from "node:path";
 import type { Value } from "../graph/graph.ts";
 import type { FilePlace } from "../graph/onnx.ts";
 import { unpackedName } from "../graph/pack.ts";
@@ -27,7 +27,8 @@ export class MappedWeights {
     const inFormat = info.dtype === "F32" && info.begin % 4 === 0 && info.end > info.begin;
     if (!this.enabled || !inFormat) return false;
     this.folder ??= dirname(info.file);
-    if (relative(this.folder, info.file).startsWith("..")) return false;
+    const inside = relative(this.folder, info.file);
+    if (inside.startsWith("..") || isAbsolute(inside)) return false; // absolute: on another drive
     this.tensors.set(name, info);
     return true;
   }

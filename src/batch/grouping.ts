@@ -24,8 +24,11 @@ const longest = (layouts: readonly Layout[], indices: readonly number[]): number
 /** What the block of a layout is called. */
 type NameOf = (layout: Layout, block: number) => string;
 
-/** Rows on stored blocks of one run: with more, fewer rows that share a block would fill a run by themselves. */
-const MOST_IN_COMMON = 64;
+/**
+ * Rows of one position on stored blocks of one run: the token budget allows hundreds, and rows that share a block would
+ * never fill a run by themselves.
+ */
+const MOST_OF_ONE = 64;
 
 /**
  * A row for each layout: like lengths and the same number of past blocks, as many as the token budget allows. Rows
@@ -41,8 +44,9 @@ export function groupAlone(
   const kind = (i: number | undefined) => kinds.get(i as number) as RowKind;
   const order = [...among].sort((a, b) => compareKinds(kind(a), kind(b)) || a - b);
   const fullAt = (at: number) => {
-    const full = fullRows(kind(order[at]).length, tokens, order.length);
-    return kind(order[at]).blocks > 0 ? Math.min(full, MOST_IN_COMMON) : full;
+    const { length, blocks } = kind(order[at]);
+    const full = fullRows(length, tokens, order.length);
+    return length === 1 && blocks > 0 ? Math.min(full, MOST_OF_ONE) : full;
   };
   const alike = (a: number, b: number) => sameKind(kind(order[a]), kind(order[b]));
   const runEnd = (from: number) => {

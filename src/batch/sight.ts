@@ -80,26 +80,28 @@ export function attentionBias(
     layout.fresh.forEach((position, i) => {
       const at = (row * length + offset + i) * keys;
       const nearest = Math.max(first[position] as number, position - reach + 1);
-      const showFrom = (begin: number, positions: Int32Array) =>
-        bias.fill(0, begin + countBelow(positions, nearest), begin + countBelow(positions, position + 1));
       let stored = at;
       layout.past.forEach(({ positions }, b) => {
-        showFrom(stored, positions);
+        show(bias, stored, positions, positions.length, nearest, position);
         stored += past[b] as number;
       });
-      showFrom(at + pastTotal + offset, layout.fresh);
+      show(bias, at + pastTotal + offset, layout.fresh, i, nearest, position);
     });
   }
   return bias;
 }
 
-/** Of ascending positions. */
-function countBelow(positions: Int32Array, limit: number): number {
-  let [low, high] = [0, positions.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((positions[middle] as number) < limit) low = middle + 1;
-    else high = middle;
+/** Of the first `count` positions, in any order: those from `nearest` to `last`. In the inner loop of all batches. */
+function show(
+  bias: Float32Array,
+  begin: number,
+  positions: Int32Array,
+  count: number,
+  nearest: number,
+  last: number,
+): void {
+  for (let k = 0; k < count; k++) {
+    const p = positions[k] as number;
+    if (p <= last && p >= nearest) bias[begin + k] = 0;
   }
-  return low;
 }

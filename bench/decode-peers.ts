@@ -5,14 +5,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { elementCount } from "../src/graph/graph.ts";
 import { readArchitecture } from "../src/models/families.ts";
 import { encodeGguf } from "../test/support/gguf.ts";
 import { MeasuredChild } from "./child.ts";
 import type { DecodeShape } from "./decode-shape.ts";
 import { isInstalled, peersFolder } from "./installed-peers.ts";
 import { type PeerFormat, writePeerModel } from "./peer-model.ts";
-import { randomFloats } from "./random-base.ts";
+import { randomWeights } from "./random-base.ts";
 
 export interface Peer {
   readonly key: string;
@@ -37,13 +36,8 @@ const packages: readonly PeerPackage[] = [
     script: "./peers/llama_cpp.mjs",
     formats: { f32: "F32", "4bit": "Q4_0" },
     async write(folder, { config }, format) {
-      const tensors = new Map(
-        [...readArchitecture(config).tensors].map(([name, shape]) => {
-          const count = elementCount(shape);
-          const values = shape.length === 1 ? new Float32Array(count).fill(1) : randomFloats(count);
-          return [name, { shape, values }];
-        }),
-      );
+      const weights = [...randomWeights(readArchitecture(config))];
+      const tensors = new Map(weights.map(({ name, ...tensor }) => [name, tensor]));
       const file = join(folder, `${format}.gguf`);
       await writeFile(file, encodeGguf(config, tensors, format === "f32" ? "f32" : "q4_0"));
       return file;

@@ -4,7 +4,7 @@
  *
  *     node --import tsx bench/load-child.ts FOLDER mapped|read
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { Runner } from "../src/batch/runner.ts";
 import { Engine } from "../src/engine/engine.ts";
 import { decode } from "../src/generate/decode.ts";
@@ -21,6 +21,7 @@ const [folder, way] = process.argv.slice(2) as [string, "mapped" | "read"];
 
 /** Null where the system does not tell. */
 function statusBytes(name: string): number | null {
+  if (!existsSync("/proc/self/status")) return null;
   const status = readFileSync("/proc/self/status", "utf8");
   const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status);
   return found ? Number(found[1]) * 1024 : null;

@@ -8,12 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { elementCount } from "../src/graph/graph.ts";
 import { readArchitecture } from "../src/models/families.ts";
 import { encodeSafetensors } from "../src/weights/safetensors.ts";
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import { describeMachine } from "./machine.ts";
-import { randomFloats } from "./random-base.ts";
+import { randomWeights } from "./random-base.ts";
 import { pairedRatios, type Summary, summarise } from "./statistics.ts";
 import { smollm } from "./step-shape.ts";
 import type { Table } from "./table.ts";
@@ -41,12 +40,10 @@ const ways = { mapped: "read where they lie", read: "read into memory" } as cons
 type Way = keyof typeof ways;
 
 async function writeCheckpoint(folder: string): Promise<void> {
-  const { tensors } = readArchitecture(smollm.config);
-  const entries = [...tensors].map(([name, shape]) => {
-    const count = elementCount(shape);
-    const data = shape.length === 1 ? new Float32Array(count).fill(1) : randomFloats(count);
-    return [name, { dtype: "F32", shape, data }] as const;
-  });
+  const weights = [...randomWeights(readArchitecture(smollm.config))];
+  const entries = weights.map(
+    ({ name, shape, values }) => [name, { dtype: "F32", shape, data: values }] as const,
+  );
   await writeFile(join(folder, "config.json"), JSON.stringify(smollm.config));
   await writeFile(join(folder, "model.safetensors"), encodeSafetensors(Object.fromEntries(entries)));
 }

@@ -2,6 +2,7 @@
 import type { Query } from "../src/batch/layout.ts";
 import { type Label, Runner } from "../src/batch/runner.ts";
 import type { Engine, Program } from "../src/engine/engine.ts";
+import { elementCount } from "../src/graph/graph.ts";
 import type { Architecture } from "../src/models/architecture.ts";
 import type { Base } from "../src/models/base.ts";
 import { readArchitecture } from "../src/models/families.ts";
@@ -32,12 +33,19 @@ export function randomFloats(count: number): Float32Array {
   return out;
 }
 
-export async function uploadWeights(engine: Engine, { tensors }: Architecture): Promise<void> {
-  for (const [name, size] of tensors) {
-    const count = size.reduce((n, d) => n * d, 1);
-    const norm = size.length === 1;
-    await engine.upload(name, size, norm ? new Float32Array(count).fill(1) : randomFloats(count));
+/** One for norms, random for everything else; each made when it is asked for. */
+export function* randomWeights({
+  tensors,
+}: Architecture): Generator<{ name: string; shape: readonly number[]; values: Float32Array }> {
+  for (const [name, shape] of tensors) {
+    const count = elementCount(shape);
+    const values = shape.length === 1 ? new Float32Array(count).fill(1) : randomFloats(count);
+    yield { name, shape, values };
   }
+}
+
+export async function uploadWeights(engine: Engine, architecture: Architecture): Promise<void> {
+  for (const { name, shape, values } of randomWeights(architecture)) await engine.upload(name, shape, values);
 }
 
 /** A base without files, as far as a Runner looks at one. */

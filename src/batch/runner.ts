@@ -200,13 +200,15 @@ export class Runner {
       headGradient: new Float32Array(head.weight.length),
       biasGradient: new Float32Array(outputs),
     };
+    const layouts = this.layouts(queries);
+    const groups = this.groups(layouts);
     // A run of the engine knows the errors of its own rows only.
-    const apart = centred && this.groups(this.layouts(queries)).length > 1;
+    const apart = centred && groups.length > 1;
     const shift = apart
       ? meanErrors(applyHead(await this.hidden(queries, positionOf), head), targets, weights)
       : new Float32Array(outputs);
     const shifted = targets.map((target, i) => target + (shift[i % outputs] as number));
-    await this.eachBatch(queries, async (batch, indices) => {
+    await this.eachGroup(layouts, groups, !this.options.plain, async (batch, indices) => {
       const size = readSize(batch);
       const target = new Float32Array(size * outputs);
       const weight = new Float32Array(size);

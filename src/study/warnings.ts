@@ -1,7 +1,7 @@
 /** Plain sentences on what a reader of a report must not miss; what training shows by itself is in diagnosis.ts. */
 import { leakCure, leakText, qualityText } from "./audit-text.ts";
 import { type Leakage, repeated, wholeInput } from "./leakage.ts";
-import { beats } from "./methods.ts";
+import { beats, strongestBaseline, verdict } from "./methods.ts";
 import type { PreparedStudy } from "./prepare.ts";
 import type { Report, StageReport, TaskReport } from "./report.ts";
 
@@ -70,18 +70,15 @@ function rowWarnings({ task, quality }: TaskReport): string[] {
     .map((q) => `${task}: ${qualityText(q)}.`);
 }
 
+/** Of tags with a head: what none of them may hide is a baseline that does as well. */
 function notBetter({ tasks }: StageReport): string[] {
-  const warnings: string[] = [];
-  for (const { task, target, methods } of tasks) {
+  return tasks.flatMap(({ task, target, methods }) => {
     const tag = methods.find((m) => m.method === "function tag");
-    const probe = methods.find((m) => m.method === "linear probe");
-    if (tag && probe && !beats(tag, probe)) {
-      warnings.push(
-        `${task}${target ? `, ${target}` : ""}: the function tag does not beat the linear probe by more than the spread of the seeds.`,
-      );
-    }
-  }
-  return warnings;
+    const best = strongestBaseline(methods);
+    const hasHead = methods.some((m) => m.method === "linear probe");
+    if (!tag || !best || !hasHead || beats(tag, best)) return [];
+    return [`${task}${target ? `, ${target}` : ""}: ${verdict(methods)}`];
+  });
 }
 
 function cut({ tasks }: StageReport): string[] {

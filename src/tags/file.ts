@@ -141,7 +141,9 @@ async function translated<T>(file: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (!(error instanceof TagllmError)) throw error;
-    if (error.code !== "weights/missing") throw damage("tag/damaged", file, error.problem, error);
+    if (error.code !== "weights/missing") {
+      throw damage("tag/damaged", file, error.problem.replace(`${file}: `, ""), error);
+    }
     throw new TagllmError("tag/missing", `There is no tag file ${file}.`, "Check the path.", {
       cause: error,
     });

@@ -175,3 +175,13 @@ test("a base under another name is the same base; any other difference is named"
       /"SMILES" was trained on the base "tiny" .* used with "large" .*hiddenSize 4, not 8; weights "b+…", not "z+…"/,
   });
 });
+
+test("a file that was cut off is named once", async () => {
+  const file = await saved(domainTag({ name: "Cut" }));
+  await writeFile(file, (await readFile(file)).subarray(0, -8));
+  await assert.rejects(loadTag(file), (error: Error & { code: string }) => {
+    assert.equal(error.code, "tag/damaged");
+    assert.equal(error.message.split(file).length, 2, error.message);
+    return true;
+  });
+});

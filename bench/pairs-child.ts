@@ -8,6 +8,7 @@
  *     node --import tsx bench/pairs-child.ts '{"config": ..., "proteins": [...], ...}' f32
  */
 import { Runner, type RunnerOptions } from "../src/batch/runner.ts";
+import { BlockStore } from "../src/batch/store.ts";
 import { Engine } from "../src/engine/engine.ts";
 import type { Precision } from "../src/engine/precision.ts";
 import { readArchitecture } from "../src/models/families.ts";
@@ -17,6 +18,8 @@ import { baseOf, random, randomFloats, uploadWeights } from "./random-base.ts";
 
 const STEP = 32;
 const TOKENS = 512;
+/** A study's default. */
+const STUDY_MEMORY = 6e9;
 
 const shape = JSON.parse(process.argv[2] as string) as PairsShape;
 const precision = process.argv[3] as Precision;
@@ -28,9 +31,12 @@ const vectors = new Map(
   ["Protein", "SMILES", "Affinity"].map((tag) => [tag, randomFloats(PROMPT.vectors * width)]),
 );
 const base = baseOf(architecture, engine);
-const runnerOf = (options: Omit<RunnerOptions, "tokens">) =>
-  new Runner(base, (tag) => vectors.get(tag) as Float32Array, { ...options, tokens: TOKENS });
-const training = runnerOf({ reuse: shape.reuse ?? "prefix", fixedShapes: true });
+const runnerOf = (options: Omit<RunnerOptions, "tokens">, store?: BlockStore) =>
+  new Runner(base, (tag) => vectors.get(tag) as Float32Array, { ...options, tokens: TOKENS }, store);
+const training = runnerOf(
+  { reuse: shape.reuse ?? "prefix", fixedShapes: true },
+  new BlockStore(base, { memory: STUDY_MEMORY }),
+);
 const reading = runnerOf({ reuse: "spans", sharedOnly: true });
 const whole = runnerOf({ reuse: "none" });
 

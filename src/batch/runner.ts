@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HostArray, Write } from "../engine/engine.ts";
+import { roundsActivations } from "../engine/precision.ts";
 import type { Base } from "../models/base.ts";
 import type { Result } from "../models/program.ts";
 import type { Batch, Place, SlotRef, VectorsOf } from "./feeds.ts";
@@ -24,9 +25,14 @@ export interface RunnerOptions {
   /**
    * Stored blocks are computed in shapes that depend on nothing but the block, at the price of padding: then
    * their bits do not depend on what else was computed in the same run, and a resumed training has the same.
+   * Where activations are rounded this is always so, and of what is read too.
    */
   readonly fixedShapes?: boolean;
-  /** Of spans, only those are stored that several queries of a call have; what is used once runs in its place. */
+  /**
+   * Spans are stored for queries of which another one of the call has a span too. What is used once else runs in its
+   * place. Where activations are rounded, for queries with a long span instead: what a query stands on is seen in its
+   * result.
+   */
   readonly sharedOnly?: boolean;
   /**
    * A row for each prompt, every layer for all of it, backward through all of it. Slower, and what the other
@@ -35,6 +41,9 @@ export interface RunnerOptions {
   readonly plain?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Bytes of stored blocks of a runner that shares no store. */
+const OWN_MEMORY = 2e9;
 
 export interface Label {
   /** The position whose token is predicted (from the one before it). */
@@ -77,7 +86,12 @@ export class Runner {
   private readonly stored: Stored;
 
   /** @param store shared by runners that may use the same blocks; the caller clears it */
-  constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store = new BlockStore(base)) {
+  constructor(
+    base: Base,
+    vectorsOf: VectorsOf,
+    options: RunnerOptions,
+    store = new BlockStore(base, { memory: OWN_MEMORY }),
+  ) {
     this.base = base;
     this.store = store;
     this.vectorsOf = vectorsOf;
@@ -89,7 +103,7 @@ export class Runner {
   async hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
     const width = this.base.architecture.hiddenSize;
     const out = new Float32Array(queries.length * width);
-    await this.eachBatch(queries, async (batch, indices) => {
+    await this.eachRead(queries, async (batch, indices) => {
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
       const { hidden } = await this.run(batch, { kind: "hidden" }, places, readSize(batch));
       copyRows(hidden as Float32Array, out, indices, width);
@@ -148,7 +162,7 @@ export class Runner {
   /** Nats of each label of each query. */
   async nll(queries: readonly Query[], labels: readonly (readonly Label[])[]): Promise<Float32Array[]> {
     const out: Float32Array[] = new Array(queries.length);
-    await this.eachBatch(queries, async (batch, indices) => {
+    await this.eachRead(queries, async (batch, indices) => {
       const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0);
       const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, { feeds });
       let at = 0;
@@ -258,9 +272,21 @@ export class Runner {
   private async eachBatch(
     queries: readonly Query[],
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
+    groupsOf = (layouts: readonly Layout[]) => this.groups(layouts),
   ): Promise<void> {
     const layouts = this.layouts(queries);
-    await this.eachGroup(layouts, this.groups(layouts), !this.options.plain, work);
+    await this.eachGroup(layouts, groupsOf(layouts), !this.options.plain, work);
+  }
+
+  /** As `eachBatch`, for results that must not depend on the other queries beyond the last bits of a sum. */
+  private eachRead(
+    queries: readonly Query[],
+    work: (batch: Batch, indices: readonly number[]) => Promise<void>,
+  ): Promise<void> {
+    const { plain, tokens } = this.options;
+    return roundsActivations(this.base.engine.precision) && !plain
+      ? this.eachBatch(queries, work, (layouts) => groupByShape(layouts, tokens, this.stored.nameOf))
+      : this.eachBatch(queries, work);
   }
 
   private groups(layouts: readonly Layout[]): Group[] {

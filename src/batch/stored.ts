@@ -3,6 +3,7 @@
  * store, and what is not there is run first and kept.
  */
 import type { Keep } from "../engine/engine.ts";
+import { roundsActivations } from "../engine/precision.ts";
 import type { Base } from "../models/base.ts";
 import type { ProgramSpec } from "../models/program.ts";
 import { BlockNames, blockLayout } from "./blocks.ts";
@@ -23,12 +24,20 @@ interface NeededBlock {
   readonly index: number;
 }
 
+/** Positions of a span that is stored whether or not others have it. */
+const LONG_SPAN = 64;
+
+/** Where results must not depend on other queries, neither may what a query stands on. */
+const hasLongSpan = ({ past }: Layout): boolean =>
+  past.some(({ positions }) => positions.length >= LONG_SPAN);
+
 export class Stored {
   private readonly base: Base;
   private readonly options: RunnerOptions;
   private readonly vectorsOf: VectorsOf;
   private readonly store: BlockStore;
   private readonly names: BlockNames;
+  private readonly rounds: boolean;
 
   constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store: BlockStore) {
     this.base = base;
@@ -36,26 +45,26 @@ export class Stored {
     this.vectorsOf = vectorsOf;
     this.store = store;
     this.names = new BlockNames(base.architecture, vectorsOf);
+    this.rounds = roundsActivations(base.engine.precision);
   }
 
   readonly nameOf = (layout: Layout, b: number): string => this.names.of(layout, b);
 
-  /** Layouts whose spans are stored where that is worth it: several of them have it, or it is there already. */
+  /**
+   * Layouts whose spans are stored where that is worth it: several have one of them, or it is there already. Then the
+   * others are stored too, as in their place they would be multiplied with the stored keys, which they do not see.
+   */
   worthStoring(layouts: readonly Layout[]): readonly Layout[] {
     if (this.options.reuse !== "spans" || !this.options.sharedOnly) return layouts;
+    const stores = this.rounds ? hasLongSpan : this.sharesSpan(layouts);
+    return layouts.map((layout) => (stores(layout) ? layout : withSpans(layout, () => false)));
+  }
+
+  private sharesSpan(layouts: readonly Layout[]): (layout: Layout) => boolean {
+    const namesOf = (layout: Layout) => layout.past.map((_, b) => this.nameOf(layout, b));
     const uses = new Map<string, number>();
-    for (const layout of layouts) {
-      layout.past.forEach((_, b) => {
-        const key = this.nameOf(layout, b);
-        uses.set(key, (uses.get(key) ?? 0) + 1);
-      });
-    }
-    return layouts.map((layout) =>
-      withSpans(layout, (_, b) => {
-        const key = this.nameOf(layout, b);
-        return (uses.get(key) as number) > 1 || this.store.has(key);
-      }),
-    );
+    for (const layout of layouts) for (const key of namesOf(layout)) uses.set(key, (uses.get(key) ?? 0) + 1);
+    return (layout) => namesOf(layout).some((key) => (uses.get(key) as number) > 1 || this.store.has(key));
   }
 
   /** The blocks of a layout as a cache takes them: by number, and what the engine calls their parts. */
@@ -157,7 +166,7 @@ export class Stored {
 
   private async computeBlocks(runs: readonly Layout[], keys: readonly string[]): Promise<void> {
     const { fixedShapes, tokens } = this.options;
-    const groups = (fixedShapes ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
+    const groups = (fixedShapes || this.rounds ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
     for (const group of groups) await this.keepBlocks(runs, keys, group);
   }
 

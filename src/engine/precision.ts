@@ -19,6 +19,12 @@ const WIDE = 512;
 export const weightBits = (precision: Precision): Bits | null =>
   precision === "8bit" ? 8 : precision === "4bit" ? 4 : null;
 
+/**
+ * Whether activations are rounded to 8 bits. The last bits of a sum, which differ with the shape of a product, then
+ * decide what a number is rounded to, and the difference is seen in the result.
+ */
+export const roundsActivations = (precision: Precision): boolean => precision !== "f32";
+
 /** Whether the processor has instructions for sums of 8-bit products; without them sums can overflow. */
 function hasIntegerProducts(): boolean {
   try {

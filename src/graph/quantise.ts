@@ -42,10 +42,16 @@ function roundRows(g: Graph, x: Value): { rounded: Value; scale: Value } {
 }
 
 /**
- * Operators whose results stay as they are: within a row most of their numbers are far below the largest, so
+ * Operators whose results are not rounded: within a row most of their numbers are far below the largest, so
  * 8 bits would lose them. The gate's products have outliers; what the loss sends back is near 1 at the label.
  */
 const SPREAD = new Set(["SwiGLU", "ScatterElements"]);
+
+/**
+ * The first layer's products stay as they are too: what it adds to the small embeddings is most of what it sends on, so
+ * its rounding errors are the largest of all layers', and it is one of many.
+ */
+const FIRST_LAYER = /(?:^|\.)(?:layers|h)\.0\./;
 
 /** The weights whose products a gate takes: what it sends back to them has its outliers too. */
 function gatedWeights({ nodes }: Graph): ReadonlySet<Value> {
@@ -88,11 +94,13 @@ const replaceable = ({ attributes }: Node, [x, w]: readonly Value[]): boolean =>
 export function quantise(graph: Graph): Graph {
   const spread = new Set(graph.nodes.filter((n) => SPREAD.has(n.op)).flatMap((n) => n.outputs));
   const gated = gatedWeights(graph);
-  const isSpread = ({ inputs: [x, w], attributes }: Node) =>
-    spread.has(x as Value) || (!attributes.transB && gated.has(w as Value));
+  const staysExact = ({ inputs: [x, w], attributes }: Node) =>
+    spread.has(x as Value) ||
+    FIRST_LAYER.test((w as Value).name) ||
+    (!attributes.transB && gated.has(w as Value));
   return rewrite(graph, {
     Gemm: (g, inputs, node) =>
-      replaceable(node, inputs) && !isSpread(node)
+      replaceable(node, inputs) && !staysExact(node)
         ? product(g, inputs, node)
         : [g.one("Gemm", inputs, node.attributes)],
   });

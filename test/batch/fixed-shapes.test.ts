@@ -134,3 +134,22 @@ for (const after of ["", ", then"])
     ] as const)
       assert.equal(differing(await statesAfter(order, parts, true, all), once), 0, `in ${parts}`);
   });
+
+for (const options of [{ reuse: "none" }, { reuse: "spans", sharedOnly: true }, { reuse: "prefix" }] as const)
+  test(`in 8-bit integers a row has the bits of the row alone, ${options.reuse} stored`, async () => {
+    const rounded = await Base.load(polyglotFolder, { precision: "int8" });
+    try {
+      const width = rounded.architecture.hiddenSize;
+      const vectors = Float32Array.from({ length: 3 * width }, (_, i) => Math.sin(i) / 20);
+      const runner = new Runner(rounded, () => vectors, { ...options, tokens: 256 });
+      const all = [...queries(12), ...pairs(3, 7, ", then")];
+      const together = await runner.hidden(all, readout);
+      for (const [i, query] of all.entries()) {
+        await runner.clear();
+        const alone = await runner.hidden([query], readout);
+        assert.equal(differing(alone, together.subarray(i * width, (i + 1) * width)), 0, `row ${i}`);
+      }
+    } finally {
+      await rounded.close();
+    }
+  });

@@ -132,16 +132,10 @@ describe("runners give the plain runner's numbers", () => {
           stored.some(({ shared }) => shared?.[0]),
           "rows share the long span",
         );
-        if (reuse === "spans")
-          assert.ok(
-            stored.every(({ past }) => past.length === 1),
-            "spans used once run",
-          );
-        else
-          assert.ok(
-            stored.every(({ past }) => past.length >= 2),
-            "spans and text are stored",
-          );
+        assert.ok(
+          stored.every(({ past }) => (reuse === "spans" ? past.length === 2 : past.length >= 2)),
+          "the other spans are stored too, and with prefixes the text",
+        );
         plain.forEach((expected, i) => {
           const error = relativeError(less[i] as Float32Array, expected as Float32Array);
           assert.ok(error < 1e-5, `seed ${seed}, number ${i}: ${error}`);
@@ -151,6 +145,23 @@ describe("runners give the plain runner's numbers", () => {
       t.diagnostic(`largest difference ${worst.toExponential(1)}`);
     });
   }
+
+  test("spans are stored where one of a prompt's is used again, or run in their place", async () => {
+    const random = new Random(9);
+    const vectors = randomVectors(new Random(2), WIDTH);
+    const options = { reuse: "spans", sharedOnly: true, tokens: 96 } as const;
+    const runner = new Runner(base, (tag) => vectors.get(tag) as Float32Array, options);
+    const about = [...queriesAboutOne(random, 16, 3), ...queriesAboutOne(random, 16, 1)];
+    assert.deepEqual(
+      runner.layouts(about).map(({ past }) => past.length),
+      [2, 2, 2, 0],
+    );
+    const all = new Runner(base, (tag) => vectors.get(tag) as Float32Array, {
+      ...options,
+      sharedOnly: false,
+    });
+    assert.ok(all.layouts(about).every(({ past }) => past.length === 2));
+  });
 
   test("a stored prefix may end within a tag", async () => {
     const random = new Random(8);

@@ -6,7 +6,10 @@ import { Runner } from "../../src/batch/runner.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { integerMatrix } from "../../src/engine/int8.ts";
 import { Graph } from "../../src/graph/graph.ts";
+import { integerWeight, quantise } from "../../src/graph/quantise.ts";
 import { Base } from "../../src/models/base.ts";
+import { readArchitecture } from "../../src/models/families.ts";
+import { buildProgram } from "../../src/models/program.ts";
 import { readout } from "../../src/train/tasks.ts";
 import { polyglotFolder } from "../support/goldens.ts";
 import fc from "../support/properties.ts";
@@ -14,6 +17,7 @@ import { Random } from "../support/random.ts";
 import { randomQuery, randomVectors } from "../support/random-prompts.ts";
 import { goldenLabels } from "../support/tag-golden.ts";
 import { relativeError } from "../support/tensors.ts";
+import { tinyFamilies } from "../support/tiny-families.ts";
 
 function cosine(a: Float32Array, b: Float32Array): number {
   let [ab, aa, bb] = [0, 0, 0];
@@ -84,6 +88,18 @@ describe("products in both directions", () => {
       assert.ok(silent.subarray(columns).every((v) => v === 0));
     }
   });
+});
+
+test("every family: products of the first layer stay in f32, others become integers", () => {
+  for (const [type, sizes] of Object.entries(tinyFamilies)) {
+    const family = readArchitecture({ model_type: type, ...sizes });
+    const spec = { batch: 2, length: 5, past: [], slots: 2, reads: 3 };
+    const program = buildProgram(family, { ...spec, result: { kind: "text", train: true } });
+    const rounded = [...quantise(program).inputs.keys()].flatMap((name) => integerWeight(name)?.name ?? []);
+    const layers = new Set(rounded.flatMap((name) => /(?:layers|h)\.(\d+)\./.exec(name)?.[1] ?? []));
+    const expected = Array.from({ length: family.layers - 1 }, (_, i) => String(i + 1));
+    assert.deepEqual([...layers].sort(), expected, type);
+  }
 });
 
 describe("a step of polyglot-5m", () => {

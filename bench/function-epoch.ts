@@ -1,6 +1,6 @@
 /**
  * Three epochs of a function tag on pairs, from an empty store: 40 proteins nearest DAVIS's median length, ten of
- * its drugs each. PyTorch does a few proteins, whose time is multiplied; it has no store to fill but the proteins'.
+ * its drugs each. PyTorch does a few proteins or steps, whose time is multiplied; it has no store to fill but the proteins'.
  */
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import type { MeasuredChild } from "./child.ts";
@@ -20,9 +20,18 @@ import { smollm } from "./step-shape.ts";
 import type { Table } from "./table.ts";
 
 const [PROTEINS, DRUGS, EPOCHS] = [40, 10, 3];
-/** Proteins that PyTorch is measured on. */
-const SAMPLE = 2;
 const PAIRS = PROTEINS * DRUGS;
+/** Proteins that PyTorch is measured on where it is free to go by protein, and steps where it is not. */
+const [SAMPLE, SAMPLE_STEPS] = [2, 2];
+const STEP = 32;
+
+/** PyTorch's ways of doing it, as their requests are called. */
+const WAYS = {
+  plain: "whole prompts",
+  cached: "prefix without gradients, proteins kept, the same steps",
+  grouped: "the same, a protein's pairs together",
+} as const;
+type Way = keyof typeof WAYS;
 
 export type EpochResult = BenchResult<PairsSide>;
 
@@ -46,8 +55,10 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
         const peer = child.name.startsWith("torch");
         if (!peer) rounds.add(child.name, await ourEpochs(child));
         else {
-          rounds.add(`${child.name} plain`, await peerPlain(child));
-          rounds.add(`${child.name} cached`, await peerCached(child));
+          const { plain, cached, grouped } = await peerEpochs(child);
+          rounds.add(`${child.name} plain`, plain);
+          rounds.add(`${child.name} cached`, cached);
+          rounds.add(`${child.name} grouped`, grouped);
         }
         note(`${r + 1}/${repeats}: ${child.name}`);
       }
@@ -55,7 +66,7 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
     const sides = new Map<string, PairsSide>();
     for (const child of children) {
       const { peakRssBytes, torch } = await child.ask<{ peakRssBytes: number; torch?: string }>("end");
-      const keys = torch ? [`${child.name} plain`, `${child.name} cached`] : [child.name];
+      const keys = torch ? Object.keys(WAYS).map((way) => `${child.name} ${way}`) : [child.name];
       for (const key of keys) sides.set(key, rounds.side(key, label(key, torch), peakRssBytes));
     }
     const [[, ours], ...others] = [...sides] as [[string, PairsSide], ...[string, PairsSide][]];
@@ -73,9 +84,8 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
 
 function label(key: string, torch: string | undefined): string {
   if (!torch) return `${key}, spans and prefixes stored`;
-  const [, format, way] = key.split(" ") as [string, PeerFormat, "plain" | "cached"];
-  const how = way === "plain" ? "whole prompts" : "prefix without gradients, proteins kept";
-  return `PyTorch ${torch} eager ${format}, ${how}`;
+  const [, format, way] = key.split(" ") as [string, PeerFormat, Way];
+  return `PyTorch ${torch} eager ${format}, ${WAYS[way]}`;
 }
 
 async function ourEpochs(child: MeasuredChild): Promise<Record<string, number>> {
@@ -86,17 +96,15 @@ async function ourEpochs(child: MeasuredChild): Promise<Record<string, number>> 
   return { first, total };
 }
 
-async function peerPlain(child: MeasuredChild): Promise<Record<string, number>> {
-  const first = (await secondsOf(child, `plain ${SAMPLE * DRUGS}`)) * (PROTEINS / SAMPLE);
-  return { first, total: EPOCHS * first };
-}
-
-async function peerCached(child: MeasuredChild): Promise<Record<string, number>> {
+async function peerEpochs(child: MeasuredChild): Promise<Record<Way, Record<string, number>>> {
+  const sample = SAMPLE * DRUGS;
+  const whole = ((await secondsOf(child, `plain ${sample}`)) / sample) * PAIRS;
   await secondsOf(child, "clear");
-  const epochs: number[] = [];
-  for (let e = 0; e < EPOCHS; e++)
-    epochs.push((await secondsOf(child, `cached ${SAMPLE * DRUGS}`)) * (PROTEINS / SAMPLE));
-  return { first: epochs[0] as number, total: epochs.reduce((a, b) => a + b) };
+  const fill = await secondsOf(child, `fill ${PROTEINS}`);
+  const stepped = ((await secondsOf(child, `cached ${SAMPLE_STEPS}`)) / (SAMPLE_STEPS * STEP)) * PAIRS;
+  const together = ((await secondsOf(child, `grouped ${sample}`)) / sample) * PAIRS;
+  const epochs = (first: number, each: number) => ({ first: first + each, total: first + EPOCHS * each });
+  return { plain: epochs(0, whole), cached: epochs(fill, stepped), grouped: epochs(fill, together) };
 }
 
 export function epochTable({ ours, peers, ratios }: EpochResult): Table {
@@ -125,7 +133,7 @@ export function epochTable({ ours, peers, ratios }: EpochResult): Table {
 
 export const functionEpoch: Benchmark = {
   name: "function-epoch",
-  about: `${EPOCHS} epochs of a function tag at the shape of SmolLM2-135M on ${PROTEINS} proteins of about DAVIS's median length with ${DRUGS} drugs each, filling the store included; PyTorch measured on ${SAMPLE} of the proteins`,
+  about: `${EPOCHS} epochs of a function tag at the shape of SmolLM2-135M on ${PROTEINS} proteins of about DAVIS's median length with ${DRUGS} drugs each, filling the store included; PyTorch measured on ${SAMPLE} of the proteins or ${SAMPLE_STEPS} of the steps`,
   run: async (options) => {
     const result = await runEpochs(options);
     return { result, table: epochTable(result) };

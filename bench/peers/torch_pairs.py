@@ -3,8 +3,10 @@
     /usr/bin/python3 bench/peers/torch_pairs.py '{"config": ..., "proteins": [...], ...}' f32
     prints "ready", then answers lines on stdin with {"seconds": ...}:
         plain N         forward and backward of the first N pairs, whole prompts
-        cached N        the same on a prefix without gradients: keys and values of each protein are kept between
-                        pairs and epochs, the rest of the prefix runs under no_grad, all pairs of a protein at once
+        fill N          keys and values of the first N proteins, which are kept
+        cached N        N steps of 32 pairs in random order on a prefix without gradients: proteins are kept between
+                        pairs and epochs, the rest of the prefix runs under no_grad, a step's pairs of a protein at once
+        grouped N       the same for the first N pairs in an order of its own: all pairs of a protein at once
         screen N        read-outs of the first N pairs, whole prompts, under no_grad
         screen-cached N the same on the protein's keys and values
         clear           forgets all keys and values        end   {"peakRssBytes", "torch", ...}
@@ -32,6 +34,7 @@ WIDTH, VOCABULARY, VECTORS = CONFIG["hidden_size"], CONFIG["vocab_size"], PROMPT
 TYPE = {"f32": torch.float32, "bf16": torch.bfloat16}[DTYPE]
 LONGEST = 4096
 ROWS_CACHED = 32
+STEP = 32
 
 
 class Pairs:
@@ -44,6 +47,7 @@ class Pairs:
         self.domain = (torch.randn(VECTORS, WIDTH) * 0.02).to(TYPE)
         self.tag = (torch.randn(VECTORS, WIDTH) * 0.02).to(TYPE).requires_grad_()
         self.pairs = [(p, m) for p in range(len(self.proteins)) for m in range(len(self.molecules))]
+        self.order = [self.pairs[i] for i in torch.randperm(len(self.pairs))]
         self.head = torch.randn(WIDTH) * 0.02
         self.kept = {}
 
@@ -64,10 +68,10 @@ class Pairs:
             self.kept[p] = [(block,) for block in blocks]
         return self.kept[p]
 
-    def by_protein(self, count):
+    def by_protein(self, pairs):
         """Pairs of one protein, at most ROWS_CACHED together, molecules of like lengths beside each other."""
         for p in range(len(self.proteins)):
-            own = [m for q, m in self.pairs[:count] if q == p]
+            own = [m for q, m in pairs if q == p]
             own.sort(key=lambda m: len(self.molecules[m]))
             for at in range(0, len(own), ROWS_CACHED):
                 yield p, own[at : at + ROWS_CACHED]
@@ -92,8 +96,19 @@ class Pairs:
         for p, m in self.pairs[:count]:
             self.finish(self.model.run(self.whole(p, m)))
 
+    def fill(self, count):
+        for p in range(count):
+            self.past_of(p)
+
     def cached(self, count):
-        for p, own in self.by_protein(count):
+        for s in range(count):
+            self.on_prefix(self.order[s * STEP : (s + 1) * STEP])
+
+    def grouped(self, count):
+        self.on_prefix(self.pairs[:count])
+
+    def on_prefix(self, pairs):
+        for p, own in self.by_protein(pairs):
             past, start = self.past_of(p), len(self.protein(p))
             rows, padding = self.padded([self.between(m) for m in own])
             middle = []
@@ -109,7 +124,7 @@ class Pairs:
 
     @torch.no_grad()
     def screen_cached(self, count):
-        for p, own in self.by_protein(count):
+        for p, own in self.by_protein(self.pairs[:count]):
             rows, padding = self.padded([torch.cat([self.between(m), self.tag]) for m in own])
             normalise(self.model.run(rows, len(self.protein(p)), self.past_of(p), padding)[:, -1])
 
@@ -126,7 +141,8 @@ def main():
     blas = require_fast_blas()
     torch.manual_seed(0)
     pairs = Pairs(Model(CONFIG, TYPE, LONGEST))
-    requests = {name: getattr(pairs, name.replace("-", "_")) for name in ("plain", "cached", "screen", "screen-cached", "clear")}
+    names = ("plain", "fill", "cached", "grouped", "screen", "screen-cached", "clear")
+    requests = {name: getattr(pairs, name.replace("-", "_")) for name in names}
     say("ready")
     for line in sys.stdin:
         word, _, number = line.strip().partition(" ")

@@ -40,6 +40,15 @@ export interface RunnerOptions {
    */
   readonly plain?: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Called after every run of the engine that belongs to longer work. */
+  readonly told?: (progress: RunnerProgress) => void;
+}
+
+/** How far a runner is with storing what prompts stand on (positions), or with reading prompts. */
+export interface RunnerProgress {
+  readonly kind: "storing" | "reading";
+  readonly done: number;
+  readonly of: number;
 }
 
 /** Bytes of stored blocks of a runner that shares no store. */
@@ -103,10 +112,13 @@ export class Runner {
   async hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
     const width = this.base.architecture.hiddenSize;
     const out = new Float32Array(queries.length * width);
+    let done = 0;
     await this.eachRead(queries, async (batch, indices) => {
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
       const { hidden } = await this.run(batch, { kind: "hidden" }, places, readSize(batch));
       copyRows(hidden as Float32Array, out, indices, width);
+      done += indices.length;
+      this.options.told?.({ kind: "reading", done, of: queries.length });
     });
     return out;
   }

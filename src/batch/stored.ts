@@ -114,6 +114,9 @@ export class Stored {
     const needed = this.blocksOf(layouts);
     if (needed.size === 0) return;
     const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
+    const sizeOf = (key: string) => (needed.get(key) as NeededBlock).size;
+    const of = sum([...missing].map(sizeOf));
+    let done = 0;
     let waiting = [...needed]
       .filter(([key]) => missing.has(key))
       .map(([key, { layout, index }]) => ({ key, run: blockLayout(layout, index) }));
@@ -125,6 +128,10 @@ export class Stored {
       await this.computeBlocks(
         ready.map(({ run }) => run),
         ready.map(({ key }) => key),
+        (keys) => {
+          done += sum(keys.map(sizeOf));
+          this.options.told?.({ kind: "storing", done, of });
+        },
       );
     }
   }
@@ -164,15 +171,27 @@ export class Stored {
     return made;
   }
 
-  private async computeBlocks(runs: readonly Layout[], keys: readonly string[]): Promise<void> {
+  private async computeBlocks(
+    runs: readonly Layout[],
+    keys: readonly string[],
+    stored: (keys: readonly string[]) => void,
+  ): Promise<void> {
     const { fixedShapes, tokens } = this.options;
     const groups = (fixedShapes || this.rounds ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
-    for (const group of groups) await this.keepBlocks(runs, keys, group);
+    for (const group of groups) {
+      const own = group.rows.flat().map((i) => keys[i] as string);
+      await this.keepBlocks(runs, own, group);
+      stored(own);
+    }
   }
 
-  private async keepBlocks(layouts: readonly Layout[], keys: readonly string[], group: Group): Promise<void> {
+  /** @param names of the group's blocks */
+  private async keepBlocks(
+    layouts: readonly Layout[],
+    names: readonly string[],
+    group: Group,
+  ): Promise<void> {
     const batch = this.batch(layouts, group, true);
-    const names = group.rows.flat().map((i) => keys[i] as string);
     const lengths = batch.placed.map(({ layout }) => layout.fresh.length);
     const keep: Record<string, Keep> = {};
     for (let l = 0; l < this.base.architecture.layers; l++) {
@@ -207,6 +226,8 @@ export class Stored {
     }, 0);
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 /** Of a batch's program, what does not depend on what is read of it. */
 export function programShape(

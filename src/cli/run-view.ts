@@ -23,6 +23,10 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
         begun++;
         progress.note(`[${begun}/${stages}] ${stage}, seed ${seed}: was done before`);
         break;
+      case "storing":
+      case "reading":
+        progress.update(`${title}: ${workText(event)}`);
+        break;
       case "step": {
         const perSecond = rate.mark(event.step);
         const pace =
@@ -49,6 +53,14 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
 
 function left({ step, steps }: { step: number; steps: number }, perSecond: number): string {
   return perSecond > 0 ? duration((steps - step) / perSecond) : "?";
+}
+
+function workText({ kind, done, of }: Extract<StudyEvent, { done: number }>): string {
+  const all = of.toLocaleString("en");
+  const share = `${Math.floor((100 * done) / of)} %`;
+  return kind === "storing"
+    ? `storing keys and values of ${all} tokens, ${share}`
+    : `reading ${all} prompts, ${share}`;
 }
 
 /** What a way of reuse keeps of prompts. */

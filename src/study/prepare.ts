@@ -3,7 +3,7 @@
 import { BlockFiles } from "../batch/block-files.ts";
 import { BlockNames } from "../batch/blocks.ts";
 import { layOut, type Reuse } from "../batch/layout.ts";
-import { Runner } from "../batch/runner.ts";
+import { Runner, type RunnerOptions } from "../batch/runner.ts";
 import { BlockStore, positionBytes } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
@@ -166,7 +166,7 @@ export function makeRunner(
   stage: PreparedStage,
   vectorsOf: (tag: string) => Float32Array,
   store: BlockStore,
-  options: { reuse: "auto" | "none"; signal: AbortSignal | undefined },
+  options: { reuse: "auto" | "none" } & Pick<RunnerOptions, "signal" | "told">,
 ): Runner {
   const { study } = prepared.loaded;
   const reuse = options.reuse === "none" ? "none" : chooseReuse(prepared, stage).reuse;
@@ -179,6 +179,7 @@ export function makeRunner(
       fixedShapes: true,
       plain: options.reuse === "none",
       signal: options.signal,
+      ...(options.told && { told: options.told }),
     },
     store,
   );

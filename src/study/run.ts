@@ -3,8 +3,10 @@
  * append-only events, finished stages with their tags, a checkpoint of the one at work, report - and a run that
  * was stopped at any moment goes on from there to the same result, bit for bit.
  */
+
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { RunnerProgress } from "../batch/runner.ts";
 import type { BlockStore } from "../batch/store.ts";
 import { allFiles } from "../data/source.ts";
 import { requireGradients } from "../engine/precision.ts";
@@ -48,7 +50,9 @@ export type StudyEvent =
   | { kind: "stage-end"; stage: string; seed: number; seconds: number; bestStep: number; bestLoss: number }
   /** Training that goes wrong, or made no difference: said once for each sign. */
   | { kind: "warning"; stage: string; seed: number; sign: Sign; step: number; message: string }
-  | (TrainEvent & { stage: string; seed: number; steps: number });
+  | (TrainEvent & { stage: string; seed: number; steps: number })
+  /** Work between steps; not logged, as it depends on what earlier runs have stored. */
+  | (RunnerProgress & { stage: string; seed: number });
 
 export interface RunOptions {
   /** The run folder: new, empty, or of the same run, which then goes on. */
@@ -174,7 +178,8 @@ class Run {
     const { name, steps } = stage.stage;
     const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
     const { reuse = "auto", signal } = options;
-    const runner = makeRunner(prepared, stage, vectorsOf, this.store, { reuse, signal });
+    const told = (progress: RunnerProgress) => this.emit({ ...progress, stage: name, seed });
+    const runner = makeRunner(prepared, stage, vectorsOf, this.store, { reuse, signal, told });
     this.emit({
       kind: "stage-begin",
       stage: name,
@@ -266,7 +271,7 @@ class Run {
   }
 
   private emit(event: StudyEvent): void {
-    this.log?.add(event);
+    if (event.kind !== "storing" && event.kind !== "reading") this.log?.add(event);
     this.options.onEvent?.(event);
   }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { BlockFiles } from "../../src/batch/block-files.ts";
 import type { Query } from "../../src/batch/layout.ts";
-import { Runner } from "../../src/batch/runner.ts";
+import { Runner, type RunnerProgress } from "../../src/batch/runner.ts";
 import { BlockStore, positionBytes, type StoreOptions } from "../../src/batch/store.ts";
 import { cacheHome } from "../../src/engine/cache-folder.ts";
 import type { Base } from "../../src/models/base.ts";
@@ -76,6 +76,31 @@ test("little memory: blocks are computed again, and there are never many", async
   }
   assert.ok(computed > 2 * once, `${computed} runs, ${once} with all the memory`);
   assert.ok(most > 0 && most < 3 * memory, `${most} bytes of ${memory}`);
+});
+
+test("a runner tells how much of what was missing is stored, then how much is read", async () => {
+  const told: RunnerProgress[] = [];
+  const options = {
+    reuse: "prefix",
+    tokens: 32,
+    told: (progress: RunnerProgress) => told.push(progress),
+  } as const;
+  const runner = new Runner(base, (tag) => vectors.get(tag) as Float32Array, options, new BlockStore(base));
+  await runner.hidden(queries, readout);
+  const all = (await base.engine.stats()).residentBytes / positionBytes(base);
+  for (const [kind, of] of [
+    ["storing", all],
+    ["reading", queries.length],
+  ] as const) {
+    const own = told.filter((progress) => progress.kind === kind);
+    assert.ok(own.length > 1 && own.every(({ done }, i) => done > (own[i - 1]?.done ?? 0)), kind);
+    assert.deepEqual(own.at(-1), { kind, done: of, of });
+    assert.ok(own.every((progress) => progress.of === of));
+  }
+  told.length = 0;
+  await runner.hidden(queries, readout);
+  assert.ok(told.length > 0 && told.every(({ kind }) => kind === "reading"));
+  await runner.clear();
 });
 
 test("files serve a later store, which computes nothing", async () => {

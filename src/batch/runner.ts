@@ -52,7 +52,7 @@ export interface RunnerProgress {
 }
 
 /** Bytes of stored blocks of a runner that shares no store. */
-const OWN_MEMORY = 2e9;
+const OWN_MEMORY = 1e9;
 
 export interface Label {
   /** The position whose token is predicted (from the one before it). */

@@ -47,6 +47,8 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
   const precisions = ["int8", "f32"] as const;
   const children: MeasuredChild[] = [];
   const rounds = new Rounds();
+  /** Of PyTorch's whole prompts, before anything is kept. */
+  const peaks = new Map<string, number>();
   try {
     for (const precision of precisions) children.push(await startOurs(shape, precision));
     for (const format of formats) children.push(await startPeer(shape, format));
@@ -55,10 +57,9 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
         const peer = child.name.startsWith("torch");
         if (!peer) rounds.add(child.name, await ourEpochs(child));
         else {
-          const { plain, cached, grouped } = await peerEpochs(child);
-          rounds.add(`${child.name} plain`, plain);
-          rounds.add(`${child.name} cached`, cached);
-          rounds.add(`${child.name} grouped`, grouped);
+          const { seconds, plainPeak } = await peerEpochs(child);
+          for (const [way, taken] of Object.entries(seconds)) rounds.add(`${child.name} ${way}`, taken);
+          if (r === 0) peaks.set(`${child.name} plain`, plainPeak);
         }
         note(`${r + 1}/${repeats}: ${child.name}`);
       }
@@ -67,7 +68,8 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
     for (const child of children) {
       const { peakRssBytes, torch } = await child.ask<{ peakRssBytes: number; torch?: string }>("end");
       const keys = torch ? Object.keys(WAYS).map((way) => `${child.name} ${way}`) : [child.name];
-      for (const key of keys) sides.set(key, rounds.side(key, label(key, torch), peakRssBytes));
+      for (const key of keys)
+        sides.set(key, rounds.side(key, label(key, torch), peaks.get(key) ?? peakRssBytes));
     }
     const [[, ours], ...others] = [...sides] as [[string, PairsSide], ...[string, PairsSide][]];
     return {
@@ -96,15 +98,19 @@ async function ourEpochs(child: MeasuredChild): Promise<Record<string, number>> 
   return { first, total };
 }
 
-async function peerEpochs(child: MeasuredChild): Promise<Record<Way, Record<string, number>>> {
+async function peerEpochs(
+  child: MeasuredChild,
+): Promise<{ seconds: Record<Way, Record<string, number>>; plainPeak: number }> {
   const sample = SAMPLE * DRUGS;
-  const whole = ((await secondsOf(child, `plain ${sample}`)) / sample) * PAIRS;
+  const plain = await child.ask<{ seconds: number; peakRssBytes: number }>(`plain ${sample}`);
+  const whole = (plain.seconds / sample) * PAIRS;
   await secondsOf(child, "clear");
   const fill = await secondsOf(child, `fill ${PROTEINS}`);
   const stepped = ((await secondsOf(child, `cached ${SAMPLE_STEPS}`)) / (SAMPLE_STEPS * STEP)) * PAIRS;
   const together = ((await secondsOf(child, `grouped ${sample}`)) / sample) * PAIRS;
   const epochs = (first: number, each: number) => ({ first: first + each, total: first + EPOCHS * each });
-  return { plain: epochs(0, whole), cached: epochs(fill, stepped), grouped: epochs(fill, together) };
+  const seconds = { plain: epochs(0, whole), cached: epochs(fill, stepped), grouped: epochs(fill, together) };
+  return { seconds, plainPeak: plain.peakRssBytes };
 }
 
 export function epochTable({ ours, peers, ratios }: EpochResult): Table {

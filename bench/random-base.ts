@@ -1,6 +1,8 @@
 /** A model of random weights and a batch for it, without files: what the benchmarks of a step run. */
+
+import type { Label } from "../src/batch/labels.ts";
 import type { Query } from "../src/batch/layout.ts";
-import { type Label, Runner } from "../src/batch/runner.ts";
+import { Runner } from "../src/batch/runner.ts";
 import type { Engine, Program } from "../src/engine/engine.ts";
 import { elementCount } from "../src/graph/graph.ts";
 import type { Architecture } from "../src/models/architecture.ts";

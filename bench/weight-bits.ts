@@ -5,7 +5,8 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Label, Runner } from "../src/batch/runner.ts";
+import type { Label } from "../src/batch/labels.ts";
+import { Runner } from "../src/batch/runner.ts";
 import type { Precision } from "../src/engine/precision.ts";
 import { PACKED_ROWS } from "../src/graph/weight-only.ts";
 import { Base } from "../src/models/base.ts";

@@ -26,7 +26,7 @@ const examples = ["solubility", "affinity"] as const;
 
 export const int8: Point = {
   id: "4.4",
-  asked: `int8 against f32: test RMSE of the example studies' function tags within ${SAME_METRIC * 100} %, seed by seed; gradients of a domain and of a function tag with a mean cosine of at least ${LEAST_COSINE} over the first ${STEPS} steps; a row's state within ${SAME_ROW} whatever rows it runs beside.`,
+  asked: `int8 against f32: test RMSE of the example studies' function tags within ${SAME_METRIC * 100} %, seed by seed; gradients of a domain and of a function tag with a cosine of at least ${LEAST_COSINE} in each of the first ${STEPS} steps; a row's state within ${SAME_ROW} whatever rows it runs beside.`,
   needs: [sharedData],
   async run(context) {
     const checks = [...(await gradientsAndRows(context)), ...(await sameMetrics(context))];
@@ -131,12 +131,13 @@ async function cosines(
     optimizer.step([gradients[0] as Float32Array], 0.1 * embeddings.rms);
     if (found.length === STEPS) break;
   }
+  const least = Math.min(...found);
   const mean = found.reduce((a, b) => a + b) / found.length;
   const below = found.filter((c) => c < LEAST_COSINE).length;
   return {
-    what: `gradients of <${name}> have a mean cosine of at least ${LEAST_COSINE} over ${STEPS} steps of ${stage.batch}`,
-    found: `${mean.toFixed(4)} in ${found.length} steps; the least ${Math.min(...found).toFixed(4)}, ${below} below ${LEAST_COSINE}`,
-    pass: found.length === STEPS && mean >= LEAST_COSINE,
+    what: `gradients of <${name}> have a cosine of at least ${LEAST_COSINE} in each of ${STEPS} steps of ${stage.batch}`,
+    found: `${least.toFixed(4)} (mean ${mean.toFixed(4)}, ${below} below) in ${found.length} steps`,
+    pass: found.length === STEPS && least >= LEAST_COSINE,
   };
 }
 
@@ -149,6 +150,9 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return ab / Math.sqrt(aa * bb);
 }
 
+/** What a row is read on: nothing stored, as `predict` does it, as a study does it. */
+const ways = [{ reuse: "none" }, { reuse: "spans", sharedOnly: true }, { reuse: "prefix" }] as const;
+
 async function rowsApart(
   { loaded, base }: PreparedStudy,
   rounded: Base,
@@ -156,23 +160,26 @@ async function rowsApart(
 ): Promise<Check> {
   const live = await startTags(loaded, base, await readEmbeddings(base), 1);
   const vectorsOf = (tag: string) => live.get(tag)?.vectors as Float32Array;
-  const runner = new Runner(rounded, vectorsOf, { reuse: "none", tokens: 512 });
   const queries: Query[] = headExamples(stage)
     .slice(0, 64)
     .map(({ query }) => query);
-  const together = await runner.hidden(queries, readout);
   const width = base.architecture.hiddenSize;
   let worst = 0;
-  for (const [i, query] of queries.entries()) {
-    const alone = await runner.hidden([query], readout);
-    const largest = alone.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-    alone.forEach((v, k) => {
-      worst = Math.max(worst, Math.abs(v - (together[i * width + k] as number)) / largest);
-    });
+  for (const way of ways) {
+    const runner = new Runner(rounded, vectorsOf, { ...way, tokens: 512 });
+    const together = await runner.hidden(queries, readout);
+    for (const [i, query] of queries.entries()) {
+      await runner.clear();
+      const alone = await runner.hidden([query], readout);
+      const largest = alone.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+      alone.forEach((v, k) => {
+        worst = Math.max(worst, Math.abs(v - (together[i * width + k] as number)) / largest);
+      });
+    }
   }
   return {
-    what: `a row's state beside others is that of the row alone, within ${SAME_ROW}`,
-    found: `${worst.toExponential(1)} in ${queries.length} rows`,
+    what: `a row's state beside others is that of the row alone, within ${SAME_ROW}, whatever is stored`,
+    found: `${worst.toExponential(1)} in ${queries.length} rows, ${ways.length} ways`,
     pass: worst <= SAME_ROW,
   };
 }

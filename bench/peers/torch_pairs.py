@@ -10,6 +10,7 @@
         screen N        read-outs of the first N pairs, whole prompts, under no_grad
         screen-cached N the same on the protein's keys and values
         clear           forgets all keys and values        end   {"peakRssBytes", "torch", ...}
+    where seconds come with the peak of memory so far.
 
 Shapes as in bench/pairs.ts, the model as in torch_model.py. Whole prompts run one by one, without padding: each is
 hundreds of tokens, and more at once are no faster. A protein's keys are shared by its pairs without a copy, and only
@@ -132,6 +133,10 @@ class Pairs:
         self.kept.clear()
 
 
+def peak_memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def say(value):
     print(value if isinstance(value, str) else json.dumps(value), flush=True)
 
@@ -153,9 +158,8 @@ def main():
         pairs.tag.grad = None
         start = time.perf_counter()
         requests[word](int(number or 0))
-        say({"seconds": time.perf_counter() - start})
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    say({"peakRssBytes": peak, "torch": torch.__version__, "dtype": DTYPE, **blas})
+        say({"seconds": time.perf_counter() - start, "peakRssBytes": peak_memory()})
+    say({"peakRssBytes": peak_memory(), "torch": torch.__version__, "dtype": DTYPE, **blas})
 
 
 if __name__ == "__main__":

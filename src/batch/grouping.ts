@@ -113,14 +113,20 @@ const MOST_ON_STORED = 16;
 
 /**
  * Layouts of exactly one shape each, in programs of always the same number of rows. Rows that have their largest
- * block in common stand by themselves where they fill half a program.
+ * block in common stand by themselves where they fill half a program, and follow each other whatever their shapes.
+ * @param readsOf for how many reads of a layout its program is made, where that differs
  */
-export function groupByShape(layouts: readonly Layout[], tokens: number, nameOf: NameOf): Group[] {
+export function groupByShape(
+  layouts: readonly Layout[],
+  tokens: number,
+  nameOf: NameOf,
+  readsOf: (index: number) => number = () => 1,
+): Group[] {
   const shapes = indicesBy([...layouts.keys()], (i) => {
     const { fresh, past } = layouts[i] as Layout;
-    return [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
+    return [readsOf(i), roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
   });
-  return shapes.flatMap((members) => {
+  const groups = shapes.flatMap((members) => {
     const stored = (layouts[members[0] as number] as Layout).past.length > 0;
     // One position is a product of one row, for which there are other kernels: their bits would be others.
     const length = Math.max(stored ? 2 : 1, longest(layouts, members));
@@ -129,6 +135,9 @@ export function groupByShape(layouts: readonly Layout[], tokens: number, nameOf:
     const parts = stored ? partsInCommon(layouts, members, batch, nameOf) : chunks(members, batch);
     return parts.map((part): Group => ({ rows: alone(part), batch, length }));
   });
+  const largestOf = ({ rows }: Group) => kindOf(layouts[rows[0]?.[0] as number] as Layout, nameOf).name;
+  const byBlock = indicesBy([...groups.keys()], (i) => largestOf(groups[i] as Group));
+  return byBlock.flat().map((i) => groups[i] as Group);
 }
 
 /** Parts of at most `most` indices: those with one largest block by themselves where they are half of that. */

@@ -12,9 +12,10 @@ import type { Batch, Place, SlotRef, VectorsOf } from "./feeds.ts";
 import { type Group, groupAlone, groupByShape, groupPacked } from "./grouping.ts";
 import { applyHead, type HeadValues, meanErrors } from "./head.ts";
 import type { KeyCache } from "./key-cache.ts";
+import { type Label, labelFeeds } from "./labels.ts";
 import { type Layout, layOut, type Query, type Reuse } from "./layout.ts";
 import { neededReads, wholeReads } from "./reads.ts";
-import { roundLength, roundReads } from "./sizes.ts";
+import { roundReads } from "./sizes.ts";
 import { BlockStore } from "./store.ts";
 import { programShape, Stored } from "./stored.ts";
 
@@ -25,13 +26,11 @@ export interface RunnerOptions {
   /**
    * Stored blocks are computed in shapes that depend on nothing but the block, at the price of padding: then
    * their bits do not depend on what else was computed in the same run, and a resumed training has the same.
-   * Where activations are rounded this is always so, and of what is read too.
    */
   readonly fixedShapes?: boolean;
   /**
-   * Spans are stored for queries of which another one of the call has a span too. What is used once else runs in its
-   * place. Where activations are rounded, for queries with a long span instead: what a query stands on is seen in its
-   * result.
+   * Spans are stored where several queries of a call have them, with the other spans of those queries; all other spans
+   * run in their place.
    */
   readonly sharedOnly?: boolean;
   /**
@@ -40,11 +39,11 @@ export interface RunnerOptions {
    */
   readonly plain?: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Called after every run of the engine that belongs to longer work. */
+  /** Called after every run of the engine that stores what prompts stand on, or reads or scores some of many. */
   readonly told?: (progress: RunnerProgress) => void;
 }
 
-/** How far a runner is with storing what prompts stand on (positions), or with reading prompts. */
+/** How far a runner is with storing what prompts stand on (positions), or with reading or scoring prompts. */
 export interface RunnerProgress {
   readonly kind: "storing" | "reading";
   readonly done: number;
@@ -53,12 +52,6 @@ export interface RunnerProgress {
 
 /** Bytes of stored blocks of a runner that shares no store. */
 const OWN_MEMORY = 1e9;
-
-export interface Label {
-  /** The position whose token is predicted (from the one before it). */
-  readonly position: number;
-  readonly id: number;
-}
 
 /** d loss / d vectors, [length, width] per tag. */
 export type TagGradients = Map<string, Float32Array>;
@@ -109,23 +102,38 @@ export class Runner {
   }
 
   /** Hidden states after the final norm at each query's `position`, [n, hidden]. */
-  async hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
+  hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
+    return this.readHidden(queries, positionOf, this.teller(queries.length));
+  }
+
+  private async readHidden(
+    queries: readonly Query[],
+    positionOf: (q: Query) => number,
+    told: (count: number) => void = () => {},
+  ): Promise<Float32Array> {
     const width = this.base.architecture.hiddenSize;
     const out = new Float32Array(queries.length * width);
-    let done = 0;
     await this.eachRead(queries, async (batch, indices) => {
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
       const { hidden } = await this.run(batch, { kind: "hidden" }, places, readSize(batch));
       copyRows(hidden as Float32Array, out, indices, width);
-      done += indices.length;
-      this.options.told?.({ kind: "reading", done, of: queries.length });
+      told(indices.length);
     });
     return out;
   }
 
+  /** Tells how many of `of` prompts are read, given how many more. */
+  private teller(of: number): (more: number) => void {
+    let done = 0;
+    return (more) => {
+      done += more;
+      this.options.told?.({ kind: "reading", done, of });
+    };
+  }
+
   /** How queries run: which of their spans are read from the store. */
   layouts(queries: readonly Query[]): readonly Layout[] {
-    return this.stored.worthStoring(queries.map((query) => layOut(query, this.options.reuse)));
+    return this.stored.worthStoring(this.laidOut(queries), false);
   }
 
   /** Stores what queries to come stand on, from the first on as far as memory goes: many at once fill whole runs. */
@@ -174,8 +182,11 @@ export class Runner {
   /** Nats of each label of each query. */
   async nll(queries: readonly Query[], labels: readonly (readonly Label[])[]): Promise<Float32Array[]> {
     const out: Float32Array[] = new Array(queries.length);
-    await this.eachRead(queries, async (batch, indices) => {
-      const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0);
+    const readsOf = (index: number) => roundReads((labels[index] as readonly Label[]).length);
+    const told = this.teller(queries.length);
+    const work = async (batch: Batch, indices: readonly number[]): Promise<void> => {
+      const least = this.readsApart ? batch.shape.batch * readsOf(indices[0] as number) : 1;
+      const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0, least);
       const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, { feeds });
       let at = 0;
       for (const index of indices) {
@@ -183,7 +194,9 @@ export class Runner {
         out[index] = (nll as Float32Array).slice(at, at + n);
         at += n;
       }
-    });
+      told(indices.length);
+    };
+    await this.eachRead(queries, work, readsOf);
     return out;
   }
 
@@ -231,7 +244,7 @@ export class Runner {
     // A run of the engine knows the errors of its own rows only.
     const apart = centred && groups.length > 1;
     const shift = apart
-      ? meanErrors(applyHead(await this.hidden(queries, positionOf), head), targets, weights)
+      ? meanErrors(applyHead(await this.readHidden(queries, positionOf), head), targets, weights)
       : new Float32Array(outputs);
     const shifted = targets.map((target, i) => target + (shift[i % outputs] as number));
     await this.eachGroup(layouts, groups, !this.options.plain, async (batch, indices) => {
@@ -284,21 +297,35 @@ export class Runner {
   private async eachBatch(
     queries: readonly Query[],
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
-    groupsOf = (layouts: readonly Layout[]) => this.groups(layouts),
   ): Promise<void> {
     const layouts = this.layouts(queries);
-    await this.eachGroup(layouts, groupsOf(layouts), !this.options.plain, work);
+    await this.eachGroup(layouts, this.groups(layouts), !this.options.plain, work);
   }
 
-  /** As `eachBatch`, for results that must not depend on the other queries beyond the last bits of a sum. */
-  private eachRead(
+  /**
+   * As `eachBatch`, for results that must not depend on the other queries beyond the last bits of a sum.
+   * @param readsOf for how many reads of a query its program is made
+   */
+  private async eachRead(
     queries: readonly Query[],
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
+    readsOf?: (index: number) => number,
   ): Promise<void> {
-    const { plain, tokens } = this.options;
-    return roundsActivations(this.base.engine.precision) && !plain
-      ? this.eachBatch(queries, work, (layouts) => groupByShape(layouts, tokens, this.stored.nameOf))
-      : this.eachBatch(queries, work);
+    if (!this.readsApart) return this.eachBatch(queries, work);
+    const layouts = this.stored.worthStoring(this.laidOut(queries), true);
+    const groups = groupByShape(layouts, this.options.tokens, this.stored.nameOf, readsOf);
+    // What one head reads at one position is a product of one row, for which there are other kernels.
+    const { heads, kvHeads } = this.base.architecture;
+    await this.eachGroup(layouts, groups, heads > kvHeads, work, true);
+  }
+
+  /** Where activations are rounded, the shapes of what is read follow from each query alone. */
+  private get readsApart(): boolean {
+    return roundsActivations(this.base.engine.precision) && !this.options.plain;
+  }
+
+  private laidOut(queries: readonly Query[]): Layout[] {
+    return queries.map((query) => layOut(query, this.options.reuse));
   }
 
   private groups(layouts: readonly Layout[]): Group[] {
@@ -312,16 +339,19 @@ export class Runner {
   /**
    * Calls `work` for one batch after the other; the next is laid out while the engine runs.
    * @param shares whether a block that all rows of a run have in common is fed once
+   * @param apart how what is missing is stored (`Stored.prepare`)
    */
   private async eachGroup(
     layouts: readonly Layout[],
     groups: readonly Group[],
     shares: boolean,
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
+    apart = false,
   ): Promise<void> {
     const { stored } = this;
     for (const portion of stored.portions(layouts, groups)) {
-      await stored.prepare(portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout)));
+      const needed = portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout));
+      await stored.prepare(needed, apart);
       let running = Promise.resolve();
       for (const group of portion) {
         const batch = stored.batch(layouts, group, shares);
@@ -349,32 +379,6 @@ export class Runner {
 /** Reads of a batch where each layout has one: as many as rows, so that full and part batches are one program. */
 const readSize = ({ shape, placed }: Batch): number =>
   placed.length <= shape.batch ? shape.batch : roundReads(placed.length);
-
-function labelFeeds(
-  batch: Batch,
-  indices: readonly number[],
-  labels: readonly (readonly Label[])[],
-  weightOf: (index: number) => number,
-): { places: Place[]; size: number; feeds: Record<string, HostArray> } {
-  const places: Place[] = [];
-  const ids: number[] = [];
-  const weights: number[] = [];
-  indices.forEach((index, i) => {
-    for (const { position, id } of labels[index] as readonly Label[]) {
-      places.push(batch.place(i, position - 1));
-      ids.push(id);
-      weights.push(weightOf(index));
-    }
-  });
-  const size = roundLength(Math.max(1, places.length));
-  const label = new BigInt64Array(size);
-  ids.forEach((id, i) => {
-    label[i] = BigInt(id);
-  });
-  const weight = new Float32Array(size);
-  weight.set(weights);
-  return { places, size, feeds: { labels: label, weights: weight } };
-}
 
 /** Row i of `from` becomes row `indices[i]` of `to`. */
 function copyRows(from: Float32Array, to: Float32Array, indices: readonly number[], width: number): void {

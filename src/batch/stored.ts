@@ -3,7 +3,6 @@
  * store, and what is not there is run first and kept.
  */
 import type { Keep } from "../engine/engine.ts";
-import { roundsActivations } from "../engine/precision.ts";
 import type { Base } from "../models/base.ts";
 import type { ProgramSpec } from "../models/program.ts";
 import { BlockNames, blockLayout } from "./blocks.ts";
@@ -24,10 +23,9 @@ interface NeededBlock {
   readonly index: number;
 }
 
-/** Positions of a span that is stored whether or not others have it. */
+/** Positions of a span that is stored whether or not others have it: between a molecule and a protein. */
 const LONG_SPAN = 64;
 
-/** Where results must not depend on other queries, neither may what a query stands on. */
 const hasLongSpan = ({ past }: Layout): boolean =>
   past.some(({ positions }) => positions.length >= LONG_SPAN);
 
@@ -37,7 +35,6 @@ export class Stored {
   private readonly vectorsOf: VectorsOf;
   private readonly store: BlockStore;
   private readonly names: BlockNames;
-  private readonly rounds: boolean;
 
   constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store: BlockStore) {
     this.base = base;
@@ -45,7 +42,6 @@ export class Stored {
     this.vectorsOf = vectorsOf;
     this.store = store;
     this.names = new BlockNames(base.architecture, vectorsOf);
-    this.rounds = roundsActivations(base.engine.precision);
   }
 
   readonly nameOf = (layout: Layout, b: number): string => this.names.of(layout, b);
@@ -53,10 +49,11 @@ export class Stored {
   /**
    * Layouts whose spans are stored where that is worth it: several have one of them, or it is there already. Then the
    * others are stored too, as in their place they would be multiplied with the stored keys, which they do not see.
+   * @param apart what a layout stands on follows from itself: from how long its spans are
    */
-  worthStoring(layouts: readonly Layout[]): readonly Layout[] {
+  worthStoring(layouts: readonly Layout[], apart: boolean): readonly Layout[] {
     if (this.options.reuse !== "spans" || !this.options.sharedOnly) return layouts;
-    const stores = this.rounds ? hasLongSpan : this.sharesSpan(layouts);
+    const stores = apart ? hasLongSpan : this.sharesSpan(layouts);
     return layouts.map((layout) => (stores(layout) ? layout : withSpans(layout, () => false)));
   }
 
@@ -109,8 +106,11 @@ export class Stored {
     return layouts;
   }
 
-  /** Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them. */
-  async prepare(layouts: readonly Layout[]): Promise<void> {
+  /**
+   * Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them.
+   * @param apart in shapes that follow from the block, as with `fixedShapes`
+   */
+  async prepare(layouts: readonly Layout[], apart = false): Promise<void> {
     const needed = this.blocksOf(layouts);
     if (needed.size === 0) return;
     const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
@@ -128,6 +128,7 @@ export class Stored {
       await this.computeBlocks(
         ready.map(({ run }) => run),
         ready.map(({ key }) => key),
+        apart,
         (keys) => {
           done += sum(keys.map(sizeOf));
           this.options.told?.({ kind: "storing", done, of });
@@ -174,10 +175,11 @@ export class Stored {
   private async computeBlocks(
     runs: readonly Layout[],
     keys: readonly string[],
+    apart: boolean,
     stored: (keys: readonly string[]) => void,
   ): Promise<void> {
     const { fixedShapes, tokens } = this.options;
-    const groups = (fixedShapes || this.rounds ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
+    const groups = (fixedShapes || apart ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
     for (const group of groups) {
       const own = group.rows.flat().map((i) => keys[i] as string);
       await this.keepBlocks(runs, own, group);

@@ -20,8 +20,9 @@ export const weightBits = (precision: Precision): Bits | null =>
   precision === "8bit" ? 8 : precision === "4bit" ? 4 : null;
 
 /**
- * Whether activations are rounded to 8 bits. The last bits of a sum, which differ with the shape of a product, then
- * decide what a number is rounded to, and the difference is seen in the result.
+ * Whether activations are rounded to 8 bits, in some of the shapes at least (with `8bit` and `4bit`, in products of few
+ * rows). The last bits of a sum, which differ with the shape of a product, then decide what a number is rounded to, and
+ * the difference is seen in the result.
  */
 export const roundsActivations = (precision: Precision): boolean => precision !== "f32";
 

@@ -1,7 +1,7 @@
 /**
  * Products with frozen weights that are stored in 4 or 8 bits: numbers in blocks of 32 along the inner axis, each block
- * with a scale and a zero point. Only the weights are rounded, for a token costs the reading of all of them; what they
- * are multiplied with stays f32. Forward only, and for the CPU only.
+ * with a scale and a zero point. The weights are rounded, as a token costs the reading of all of them; what they are
+ * multiplied with is f32, which kernels of few rows round to 8 bits as they go. Forward only, and for the CPU only.
  */
 import type { Graph, Node, Value } from "./graph.ts";
 import { rewrite } from "./lower.ts";

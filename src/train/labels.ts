@@ -1,5 +1,5 @@
 /** Which positions of a prompt carry loss. */
-import type { Label } from "../batch/runner.ts";
+import type { Label } from "../batch/labels.ts";
 import type { Prompt } from "../prompts/prompt.ts";
 
 /** Every token that follows a tag vector or token: the whole of an unlabelled text. */

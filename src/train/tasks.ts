@@ -3,8 +3,9 @@
  * the same tags (multi-task). Examples are prompts, ready to run.
  */
 import { applyHead, type HeadValues } from "../batch/head.ts";
+import type { Label } from "../batch/labels.ts";
 import type { Query } from "../batch/layout.ts";
-import type { Label, Runner } from "../batch/runner.ts";
+import type { Runner } from "../batch/runner.ts";
 import { type TokenLosses, textMetrics } from "../evaluate/text.ts";
 
 export interface TextExample {

@@ -1,15 +1,21 @@
 /** With fixed shapes, what is stored does not depend on what else was stored with it, to the last bit. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import { PROMPT, pairQueries } from "../../bench/pairs.ts";
+import type { Label } from "../../src/batch/labels.ts";
 import type { Query } from "../../src/batch/layout.ts";
 import { Runner } from "../../src/batch/runner.ts";
+import { Engine } from "../../src/engine/engine.ts";
 import { Base } from "../../src/models/base.ts";
+import { readArchitecture } from "../../src/models/families.ts";
 import { bindTemplate } from "../../src/prompts/bind.ts";
 import { compilePrompt } from "../../src/prompts/prompt.ts";
 import { parseTemplate } from "../../src/prompts/template.ts";
 import { readout } from "../../src/train/tasks.ts";
+import { bareBase } from "../support/bare-base.ts";
 import { polyglotFolder } from "../support/goldens.ts";
 import { Random } from "../support/random.ts";
+import { tinyLlama, uploadRandomWeights } from "../support/tiny-llama.ts";
 
 let base: Base;
 before(async () => {
@@ -135,21 +141,77 @@ for (const after of ["", ", then"])
       assert.equal(differing(await statesAfter(order, parts, true, all), once), 0, `in ${parts}`);
   });
 
-for (const options of [{ reuse: "none" }, { reuse: "spans", sharedOnly: true }, { reuse: "prefix" }] as const)
-  test(`in 8-bit integers a row has the bits of the row alone, ${options.reuse} stored`, async () => {
-    const rounded = await Base.load(polyglotFolder, { precision: "int8" });
-    try {
-      const width = rounded.architecture.hiddenSize;
-      const vectors = Float32Array.from({ length: 3 * width }, (_, i) => Math.sin(i) / 20);
-      const runner = new Runner(rounded, () => vectors, { ...options, tokens: 256 });
+/** Every query by itself, from an empty store. */
+async function eachAlone(
+  runner: Runner,
+  all: readonly Query[],
+  read: (queries: readonly Query[]) => Promise<Float32Array>,
+): Promise<Float32Array> {
+  const alone: number[] = [];
+  for (const query of all) {
+    await runner.clear();
+    alone.push(...(await read([query])));
+  }
+  return Float32Array.from(alone);
+}
+
+const ways = [{ reuse: "none" }, { reuse: "spans", sharedOnly: true }, { reuse: "prefix" }] as const;
+
+describe("with rounded activations a query has the bits of the query alone", () => {
+  for (const precision of ["int8", "4bit"] as const)
+    test(`${precision}: states and losses, whatever is stored`, async (t) => {
+      const rounded = await Base.load(polyglotFolder, { precision });
+      t.after(() => rounded.close());
+      const vectors = Float32Array.from(
+        { length: 3 * rounded.architecture.hiddenSize },
+        (_, i) => Math.sin(i) / 20,
+      );
       const all = [...queries(12), ...pairs(3, 7, ", then")];
-      const together = await runner.hidden(all, readout);
-      for (const [i, query] of all.entries()) {
-        await runner.clear();
-        const alone = await runner.hidden([query], readout);
-        assert.equal(differing(alone, together.subarray(i * width, (i + 1) * width)), 0, `row ${i}`);
+      const labels = new Map(all.map((query, i) => [query, lastLabels(query, [1, 4, 30][i % 3] as number)]));
+      const labelsOf = (some: readonly Query[]) => some.map((query) => labels.get(query) as Label[]);
+      for (const options of ways) {
+        const runner = new Runner(rounded, () => vectors, { ...options, tokens: 256 });
+        const states = (some: readonly Query[]) => runner.hidden(some, readout);
+        assert.equal(differing(await states(all), await eachAlone(runner, all, states)), 0, options.reuse);
+        if (options.reuse === "prefix") continue; // ends behind most of the labels
+        const losses = async (some: readonly Query[]) =>
+          Float32Array.from((await runner.nll(some, labelsOf(some))).flatMap((nats) => [...nats]));
+        assert.equal(
+          differing(await losses(all), await eachAlone(runner, all, losses)),
+          0,
+          `nll, ${options.reuse}`,
+        );
       }
-    } finally {
-      await rounded.close();
-    }
+    });
+
+  test("a head of keys for each head of queries", async (t) => {
+    const config = {
+      ...tinyLlama,
+      hidden_size: 64,
+      head_dim: 16,
+      num_key_value_heads: 4,
+      max_position_embeddings: 512,
+    };
+    const engine = await Engine.start({ threads: 2, precision: "int8" });
+    t.after(() => engine.close());
+    const architecture = readArchitecture(config);
+    await uploadRandomWeights(engine, architecture, 3);
+    const lengths = { proteins: [300, 310], molecules: [24, 25, 26, 27, 28, 29, 30], threads: 2 };
+    const random = new Random(4);
+    const all = pairQueries({ config, ...lengths }, () => random.float(0, 1), architecture.vocabSize);
+    const vectors = random.floats(PROMPT.vectors * architecture.hiddenSize);
+    const runner = new Runner(bareBase(architecture, engine), () => vectors, { ...ways[1], tokens: 256 });
+    const states = (some: readonly Query[]) => runner.hidden(some, readout);
+    assert.equal(differing(await states(all), await eachAlone(runner, all, states)), 0);
   });
+});
+
+/** The last `count` tokens of a prompt that follow a position which no span holds. */
+function lastLabels({ prompt }: Query, count: number): Label[] {
+  const inSpan = (position: number) =>
+    prompt.spans.some(({ start, end }) => position >= start && position < end);
+  return [...prompt.ids.keys()]
+    .filter((p) => p > 0 && (prompt.ids[p] as number) >= 0 && !inSpan(p - 1))
+    .slice(-count)
+    .map((position) => ({ position, id: prompt.ids[position] as number }));
+}

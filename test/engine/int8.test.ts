@@ -29,6 +29,16 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 test("weights are rounded to half a step of their column", () => {
+  for (const direction of ["forward", "backward"] as const) {
+    const [out, into] = [65, 130];
+    const weight = new Random(6).floats(out * into);
+    const { values, scale } = integerMatrix(weight, [out, into], direction);
+    weight.forEach((w, at) => {
+      const [o, i] = [Math.floor(at / into), at % into];
+      const [place, column] = direction === "forward" ? [i * out + o, o] : [at, i];
+      assert.equal(values[place], Math.round(w / (scale[column] as number)) + 0);
+    });
+  }
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 6 }),

@@ -2,8 +2,10 @@
  * The golden prompts of test/golden (ids, slots, spans, targets) as queries, and the Runner's numbers on them
  * against PyTorch's: both losses, states, predictions, gradients of every tag and of the head.
  */
+
+import type { Label } from "../../src/batch/labels.ts";
 import type { Query, Reuse } from "../../src/batch/layout.ts";
-import { type Label, Runner } from "../../src/batch/runner.ts";
+import { Runner } from "../../src/batch/runner.ts";
 import type { Base } from "../../src/models/base.ts";
 import type { Prompt } from "../../src/prompts/prompt.ts";
 import { readout } from "../../src/train/tasks.ts";

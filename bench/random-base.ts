@@ -8,7 +8,7 @@ import { elementCount } from "../src/graph/graph.ts";
 import type { Architecture } from "../src/models/architecture.ts";
 import type { Base } from "../src/models/base.ts";
 import { readArchitecture } from "../src/models/families.ts";
-import { buildProgram, type ProgramSpec } from "../src/models/program.ts";
+import { buildProgram, type ProgramSpec, roundedIn } from "../src/models/program.ts";
 import type { StepShape } from "./step-shape.ts";
 
 const TAG = "Tag";
@@ -55,7 +55,7 @@ export function baseOf(architecture: Architecture, engine: Engine): Base {
   const programs = new Map<string, Promise<Program>>();
   const program = (spec: ProgramSpec): Promise<Program> => {
     const key = JSON.stringify(spec);
-    const made = programs.get(key) ?? engine.compile(buildProgram(architecture, spec));
+    const made = programs.get(key) ?? engine.compile(buildProgram(architecture, spec), roundedIn(spec));
     programs.set(key, made);
     return made;
   };

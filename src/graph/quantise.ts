@@ -47,12 +47,6 @@ function roundRows(g: Graph, x: Value): { rounded: Value; scale: Value } {
  */
 const SPREAD = new Set(["SwiGLU", "ScatterElements"]);
 
-/**
- * The first layer's products stay as they are too: what it adds to the small embeddings is most of what it sends on, so
- * its rounding errors are the largest of all layers', and it is one of many.
- */
-const FIRST_LAYER = /(?:^|\.)(?:layers|h)\.0\./;
-
 /** The weights whose products a gate takes: what it sends back to them has its outliers too. */
 function gatedWeights({ nodes }: Graph): ReadonlySet<Value> {
   const makers = new Map(nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
@@ -90,14 +84,28 @@ const product: Lowering = (g, inputs, node) => {
 const replaceable = ({ attributes }: Node, [x, w]: readonly Value[]): boolean =>
   w?.kind === "weight" && x?.kind !== "weight" && !attributes.transA && attributes.alpha === undefined;
 
+/** Which products are rounded: all, or those alone that gradients go back through. */
+export type Rounded = "all" | "backward";
+
+/** The products of a graph that are the first of their weight, and others like them: they make values, not gradients. */
+function forwardProducts({ nodes }: Graph): ReadonlySet<Node> {
+  const turned = new Map<Value, boolean>();
+  const forward = nodes.filter(({ op, inputs: [, w], attributes }) => {
+    if (op !== "Gemm" || w?.kind !== "weight") return false;
+    const own = Boolean(attributes.transB);
+    if (!turned.has(w)) turned.set(w, own);
+    return turned.get(w) === own;
+  });
+  return new Set(forward);
+}
+
 /** Takes a graph before it is lowered. */
-export function quantise(graph: Graph): Graph {
+export function quantise(graph: Graph, rounded: Rounded): Graph {
   const spread = new Set(graph.nodes.filter((n) => SPREAD.has(n.op)).flatMap((n) => n.outputs));
   const gated = gatedWeights(graph);
-  const staysExact = ({ inputs: [x, w], attributes }: Node) =>
-    spread.has(x as Value) ||
-    FIRST_LAYER.test((w as Value).name) ||
-    (!attributes.transB && gated.has(w as Value));
+  const exact = rounded === "all" ? new Set() : forwardProducts(graph);
+  const staysExact = (node: Node, [x, w] = node.inputs) =>
+    exact.has(node) || spread.has(x as Value) || (!node.attributes.transB && gated.has(w as Value));
   return rewrite(graph, {
     Gemm: (g, inputs, node) =>
       replaceable(node, inputs) && !staysExact(node)

@@ -18,7 +18,7 @@ import type { Architecture } from "./architecture.ts";
 import { readEndTokens } from "./end-tokens.ts";
 import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
-import { buildProgram, hasGradients, type ProgramSpec } from "./program.ts";
+import { buildProgram, hasGradients, type ProgramSpec, roundedIn } from "./program.ts";
 import { modelTensors } from "./tensors.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -148,7 +148,7 @@ export class Base {
     const key = JSON.stringify(spec);
     let program = this.programs.get(key);
     if (!program) {
-      program = this.engine.compile(buildProgram(this.architecture, spec));
+      program = this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec));
       this.programs.set(key, program);
       program.catch(() => this.programs.delete(key));
     }

@@ -4,6 +4,7 @@
  */
 import { differentiate } from "../graph/gradients.ts";
 import { Graph, type Value } from "../graph/graph.ts";
+import type { Rounded } from "../graph/quantise.ts";
 import type { Architecture, Forward, ForwardShape } from "./architecture.ts";
 import { cutInputs, cutRows, declareAttentionInputs } from "./attention.ts";
 
@@ -47,6 +48,13 @@ export type Result =
 
 export const hasGradients = (result: Result): boolean =>
   result.kind === "head" || (result.kind === "text" && result.train);
+
+/**
+ * What is stored, and losses of whole texts, average over many rounding errors. What is read of a few positions behind
+ * it does not: there only gradients go through rounded products.
+ */
+export const roundedIn = ({ result: { kind }, past }: ProgramSpec): Rounded =>
+  kind === "keys" || kind === "logits" || (kind === "text" && past.length === 0) ? "all" : "backward";
 
 /** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
 const LOGITS = 2 ** 23;

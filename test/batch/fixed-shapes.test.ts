@@ -15,6 +15,7 @@ import { readout } from "../../src/train/tasks.ts";
 import { bareBase } from "../support/bare-base.ts";
 import { polyglotFolder } from "../support/goldens.ts";
 import { Random } from "../support/random.ts";
+import { relativeError } from "../support/tensors.ts";
 import { tinyLlama, uploadRandomWeights } from "../support/tiny-llama.ts";
 
 let base: Base;
@@ -157,7 +158,7 @@ async function eachAlone(
 
 const ways = [{ reuse: "none" }, { reuse: "spans", sharedOnly: true }, { reuse: "prefix" }] as const;
 
-describe("with rounded activations a query has the bits of the query alone", () => {
+describe("with rounded activations a query gives what it gives by itself: the same bits, where it is f32 the same numbers", () => {
   for (const precision of ["int8", "4bit"] as const)
     test(`${precision}: states and losses, whatever is stored`, async (t) => {
       const rounded = await Base.load(polyglotFolder, { precision });
@@ -172,7 +173,9 @@ describe("with rounded activations a query has the bits of the query alone", () 
       for (const options of ways) {
         const runner = new Runner(rounded, () => vectors, { ...options, tokens: 256 });
         const states = (some: readonly Query[]) => runner.hidden(some, readout);
-        assert.equal(differing(await states(all), await eachAlone(runner, all, states)), 0, options.reuse);
+        const [together, alone] = [await states(all), await eachAlone(runner, all, states)];
+        if (precision === "4bit") assert.equal(differing(together, alone), 0, options.reuse);
+        else assert.ok(relativeError(together, alone) < 1e-5, options.reuse);
         if (options.reuse === "prefix") continue; // ends behind most of the labels
         const losses = async (some: readonly Query[]) =>
           Float32Array.from((await runner.nll(some, labelsOf(some))).flatMap((nats) => [...nats]));
@@ -190,9 +193,10 @@ describe("with rounded activations a query has the bits of the query alone", () 
       hidden_size: 64,
       head_dim: 16,
       num_key_value_heads: 4,
+      intermediate_size: 64,
       max_position_embeddings: 512,
     };
-    const engine = await Engine.start({ threads: 2, precision: "int8" });
+    const engine = await Engine.start({ threads: 2, precision: "8bit" });
     t.after(() => engine.close());
     const architecture = readArchitecture(config);
     await uploadRandomWeights(engine, architecture, 3);

@@ -9,7 +9,7 @@ import { Graph } from "../../src/graph/graph.ts";
 import { integerWeight, quantise } from "../../src/graph/quantise.ts";
 import { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
-import { buildProgram } from "../../src/models/program.ts";
+import { buildProgram, type Result, roundedIn } from "../../src/models/program.ts";
 import { readout } from "../../src/train/tasks.ts";
 import { polyglotFolder } from "../support/goldens.ts";
 import fc from "../support/properties.ts";
@@ -100,15 +100,26 @@ describe("products in both directions", () => {
   });
 });
 
-test("every family: products of the first layer stay in f32, others become integers", () => {
+test("every family: all products of what is stored are integers, of read-outs those of gradients alone", () => {
   for (const [type, sizes] of Object.entries(tinyFamilies)) {
     const family = readArchitecture({ model_type: type, ...sizes });
-    const spec = { batch: 2, length: 5, past: [], slots: 2, reads: 3 };
-    const program = buildProgram(family, { ...spec, result: { kind: "text", train: true } });
-    const rounded = [...quantise(program).inputs.keys()].flatMap((name) => integerWeight(name)?.name ?? []);
-    const layers = new Set(rounded.flatMap((name) => /(?:layers|h)\.(\d+)\./.exec(name)?.[1] ?? []));
-    const expected = Array.from({ length: family.layers - 1 }, (_, i) => String(i + 1));
-    assert.deepEqual([...layers].sort(), expected, type);
+    const maps = [...family.tensors].filter(
+      ([name, shape]) => shape.length === 2 && /(?:layers|h)\.\d+\./.test(name),
+    );
+    const directions = (result: Result) => {
+      const spec = { batch: 2, length: 5, past: [], slots: 2, reads: 2, result };
+      const rounded = quantise(buildProgram(family, spec), roundedIn(spec));
+      return [...rounded.inputs.keys()].flatMap((name) => integerWeight(name) ?? []);
+    };
+    const stored = directions({ kind: "keys" });
+    assert.ok(stored.length > maps.length / 2, type);
+    const forward = new Set(stored.map(({ name, direction }) => `${direction} ${name}`));
+    assert.deepEqual(directions({ kind: "hidden" }), [], type);
+    const read = directions({ kind: "head", outputs: 1, centred: false });
+    assert.ok(
+      read.length > maps.length / 4 && read.every((w) => !forward.has(`${w.direction} ${w.name}`)),
+      type,
+    );
   }
 });
 

@@ -6,7 +6,7 @@ import type { EngineOptions } from "../../src/engine/protocol.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import type { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
-import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
+import { buildProgram, type ProgramSpec, roundedIn } from "../../src/models/program.ts";
 import { modelTensors } from "../../src/models/tensors.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 
@@ -15,7 +15,7 @@ export function bareBase(architecture: Architecture, engine: Engine): Base {
   const programs = new Map<string, Promise<Program>>();
   const program = (spec: ProgramSpec): Promise<Program> => {
     const key = JSON.stringify(spec);
-    const known = programs.get(key) ?? engine.compile(buildProgram(architecture, spec));
+    const known = programs.get(key) ?? engine.compile(buildProgram(architecture, spec), roundedIn(spec));
     programs.set(key, known);
     return known;
   };

@@ -102,11 +102,11 @@ function headExamples({ tasks, stage: { train } }: PreparedStage): HeadExample[]
   }));
 }
 
-/** The same vectors in both precisions, updated by the gradients of f32. */
+/** The same vectors in both precisions, as a study runs them, updated by the gradients of f32. */
 async function cosines(
   prepared: PreparedStudy,
   rounded: Base,
-  { stage, tasks }: PreparedStage,
+  { stage, kind, tasks }: PreparedStage,
   examplesOf: (picks: Int32Array) => StepExamples,
 ): Promise<Check> {
   const { base, loaded } = prepared;
@@ -114,7 +114,10 @@ async function cosines(
   const live = await startTags(loaded, base, embeddings, 1);
   const name = stage.train[0] as string;
   const vectorsOf = (tag: string) => live.get(tag)?.vectors as Float32Array;
-  const runners = [base, rounded].map((b) => new Runner(b, vectorsOf, { reuse: "none", tokens: 512 }));
+  const reuse = kind === "domain" ? "none" : "prefix";
+  const runners = [base, rounded].map(
+    (b) => new Runner(b, vectorsOf, { reuse, tokens: 512, fixedShapes: true }),
+  );
   const width = base.architecture.hiddenSize;
   const weight = Float32Array.from({ length: width }, (_, i) => Math.sin(i * i) / Math.sqrt(width));
   const head = { outputs: 1, weight, bias: new Float32Array(1) };

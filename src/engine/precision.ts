@@ -5,8 +5,8 @@ import type { Device } from "../graph/lower.ts";
 import type { Bits } from "../graph/weight-only.ts";
 
 /**
- * `int8`: both sides of a product in 8-bit integers, forward (but where few positions are read) and backward. `8bit`, `4bit`: weights alone, which are
- * kept in so many bits; for reading and writing text, not for training.
+ * `int8`: both sides of a product in 8-bit integers, forward (but where few positions are read) and backward. `8bit`,
+ * `4bit`: weights alone, which are kept in so many bits; for reading and writing text, not for training.
  */
 export type Precision = "f32" | "int8" | "8bit" | "4bit";
 

@@ -4,6 +4,7 @@
  */
 
 export type { Reuse } from "./batch/layout.ts";
+export type { RunnerProgress } from "./batch/runner.ts";
 export { BlockStore, type StoreOptions } from "./batch/store.ts";
 export type { Digest, FileRecord } from "./data/file.ts";
 export type { FilesRead, FilesSpec, RowRange } from "./data/files.ts";

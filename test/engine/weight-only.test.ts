@@ -136,7 +136,7 @@ async function logitsOf(config: object, precision: Precision) {
     }
     const runner = new Runner(bareBase(architecture, engine), () => new Float32Array(0), {
       reuse: "none",
-      tokens: 64,
+      tokens: 512,
     });
     const ids = Int32Array.from({ length: 12 }, (_, i) => (5 * i + 3) % 16);
     const labels = Array.from({ length: 11 }, (_, i) => ({ position: i + 1, id: ids[i + 1] as number }));

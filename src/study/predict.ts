@@ -1,10 +1,9 @@
 /** Uses a trained function tag: rows in, numbers in their own unit or text out, in the order of the rows. */
 import { applyHead } from "../batch/head.ts";
-import { Runner } from "../batch/runner.ts";
+import { Runner, type RunnerOptions } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
 import { outlierDistances } from "../evaluate/outliers.ts";
-import { continued } from "../generate/prompts.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { readTemplate } from "../prompts/chat.ts";
@@ -17,6 +16,7 @@ import { type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
 import { readout } from "../train/tasks.ts";
 import { probabilitiesOf } from "./answers.ts";
+import { queryOf } from "./tasks.ts";
 import { writeAnswers } from "./text-answers.ts";
 
 export interface Prediction {
@@ -92,8 +92,7 @@ export async function predict(
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
   const runner = new Runner(base, (name) => requireTag(tags, name).vectors, {
-    reuse: "spans",
-    sharedOnly: true,
+    ...standingOn(base, tag),
     tokens: options.tokens ?? 512,
     signal: options.signal,
   });
@@ -111,6 +110,13 @@ export async function predict(
     await runner.clear();
   }
 }
+
+/**
+ * Where stored keys are made in 8-bit integers and what is read is not, a head reads what it was fitted on: prompts that
+ * stand on the same blocks as in training.
+ */
+const standingOn = ({ engine }: Base, { head }: Tag): Pick<RunnerOptions, "reuse" | "sharedOnly"> =>
+  head && engine.precision === "int8" ? { reuse: "prefix" } : { reuse: "spans", sharedOnly: true };
 
 /** Without what holds for the tag's own prompt only. */
 function stated(answer: Answered, composed: boolean): Answered {
@@ -158,7 +164,7 @@ type Answered = Omit<Prediction, "trimmed">;
 async function predictWithHead(runner: Runner, tag: Tag, prompts: readonly Prompt[]): Promise<Answered[]> {
   const head = tag.head as NonNullable<Tag["head"]>;
   const bias = head.bias ?? new Float32Array(head.outputs);
-  const queries = prompts.map((p) => continued(p, tag.isolate));
+  const queries = prompts.map((p) => queryOf(p, tag.isolate, new Set([tag.name])));
   const hidden = await runner.hidden(queries, readout);
   const raw = applyHead(hidden, { ...head, bias });
   const of = tag.classes ? classesFrom(tag, tag.classes, raw) : numbersFrom(tag, raw);

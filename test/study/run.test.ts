@@ -168,6 +168,27 @@ test("domain, then a number: files, events, report, and predictions that repeat 
   assert.ok(Math.abs(error - metric(report, "count", "oxygens", "function tag", "rmse")) < 1e-3);
 });
 
+test("in 8-bit integers predict reads what the head was fitted on", async (t) => {
+  const rounded = await Base.load(defaultBase, { precision: "int8" });
+  t.after(() => rounded.close());
+  const file = join(folder, "rounded.yaml");
+  await writeFile(file, `${head}stages:${domainStage}${countStage}`);
+  const prepared = await prepareStudy(await loadStudy(file), rounded);
+  const out = join(folder, "rounded");
+  await runStudy(prepared, { out });
+  const lines = (await readFile(join(out, "predictions.jsonl"), "utf8")).trim().split("\n");
+  const reported = lines.map((line) => (JSON.parse(line) as { predicted: number }).predicted);
+  const test = prepared.stages[1]?.tasks[0]?.rows.test ?? [];
+  const tags = await openTags([join(out, "tags")]);
+  const apart = async (base: Base) => {
+    const fields = test.map((r) => r.fields);
+    const found = (await predict(base, tags, "Count", fields)).map((p) => p.values.oxygens as number);
+    return Math.max(...found.map((x, i) => Math.abs(x - (reported[i] as number))));
+  };
+  const [same, exact] = [await apart(rounded), await apart(base)];
+  assert.ok(same < 1e-4 && exact > 10 * same, `${same} in 8 bits, ${exact} in f32`);
+});
+
 test("the same seed gives the same bits, another seed others", async () => {
   const study = `${head}stages:${domainStage}${countStage}`;
   const [one, again] = [await run(study), await run(study)];

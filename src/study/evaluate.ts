@@ -63,6 +63,8 @@ export async function evaluateTag(
     outOfDomain: scored.outOfDomain,
     seen: known ? scored.rows.filter((r) => wasSeen(seenSets, table, r.rowNumber, r.fields)).length : null,
     usedInTraining: table.files.some((f) => trainingFiles(tag).includes(f.sha256)),
+    precision: base.engine.precision,
+    trainedIn: tag.precision ?? "f32",
     outputs: scored.outputs,
   };
 }

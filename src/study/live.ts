@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import type { HeadValues } from "../batch/head.ts";
+import type { Precision } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
@@ -38,6 +39,8 @@ export interface LiveTag {
   bos: boolean;
   outputs: string[];
   usesTags: string[];
+  /** Of the base while it was trained. */
+  precision: Precision;
   provenance: Record<string, unknown>;
 }
 
@@ -78,7 +81,7 @@ export async function startTags(
       bos: false,
     };
     const answers = { classes: null, conformal: null, outliers: null };
-    const unused = { outputs: [], usesTags: [], provenance: {} };
+    const unused = { outputs: [], usesTags: [], precision: "f32" as const, provenance: {} };
     if (spec.from)
       live.set(name, {
         ...blank,
@@ -135,6 +138,7 @@ function valuesOf(tag: Tag) {
     bos,
     outputs,
     usesTags: usesTags.map((t) => t.name),
+    precision: tag.precision ?? ("f32" as const),
     provenance,
   };
 }
@@ -170,6 +174,7 @@ export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
       sha256: tagDigest(freezeTag(all.get(used) as LiveTag, all, base)),
     })),
     base: base.fingerprint,
+    ...(live.precision === "int8" && { precision: live.precision }),
     provenance,
   };
 }

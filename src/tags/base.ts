@@ -1,4 +1,5 @@
-/** Refuses tags that belong to another base than the one at hand: compared by content, told by name. */
+/** Is the base at hand the one that a tag was trained on: compared by content, told by name; and in the same numbers? */
+import type { Precision } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { type BaseFingerprint, fingerprintIdentity } from "../models/fingerprint.ts";
 import { quote } from "../suggest.ts";
@@ -14,6 +15,12 @@ export function requireBase(tag: Pick<Tag, "name" | "base">, base: BaseFingerpri
     `The tag ${quote(tag.name)} was trained on the base ${quote(tag.base.name)} (${tag.base.id}) and cannot be used with ${quote(base.name)} (${base.id}): ${differences.join("; ")}.`,
     `Load the base ${quote(tag.base.name)}, or train the tag again on ${quote(base.name)}.`,
   );
+}
+
+/** What to say of a tag whose answers are not quite those it was tested with; null where they are. */
+export function otherPrecision(tag: string, trainedIn: Precision, used: Precision): string | null {
+  if (trainedIn === used) return null;
+  return `<${tag}> was trained in ${trainedIn} and is used in ${used}, which moves its answers a little; --precision ${trainedIn} gives those that its report is about.`;
 }
 
 function shown(value: string | number): string {

@@ -115,7 +115,8 @@ function useSection(tags: readonly Tag[], repo: string): string {
   ];
   if (asked.kind === "function") {
     const given = fields.map((name) => ` --field ${shell(`${name}=...`)}`).join("");
-    lines.push(`npx tagllm predict --tag ${asked.name} --tags tags${base}${given}`);
+    const precision = asked.precision ? ` --precision ${asked.precision}` : "";
+    lines.push(`npx tagllm predict --tag ${asked.name} --tags tags${base}${precision}${given}`);
   }
   return `## Use\n\n${fenced(lines.join("\n"), "sh")}`;
 }

@@ -60,6 +60,7 @@ const metadataSchema = z.strictObject({
       id: z.string(),
     }),
   ),
+  precision: z.literal("int8").optional(),
   provenance: json(z.record(z.string(), z.unknown())),
   digest: sha256,
 });
@@ -94,6 +95,7 @@ export function encodeMetadata(tag: Tag): Record<string, string> {
   if (typeof tag.template === "string") metadata.template = tag.template;
   else if (tag.template !== null) metadata.messages = JSON.stringify(tag.template);
   if (tag.chat !== undefined) metadata.chat = tag.chat;
+  if (tag.precision) metadata.precision = tag.precision;
   return metadata as Record<string, string>;
 }
 
@@ -125,6 +127,7 @@ export function decodeMetadata(
     outputs,
     usesTags: entries.uses_tags,
     base,
+    ...(entries.precision && { precision: entries.precision }),
     provenance,
     digest,
   };

@@ -59,6 +59,8 @@ export interface Tag {
   /** Function tags only: the domain tags it was trained beside. */
   usesTags: { name: string; sha256: string }[];
   base: BaseFingerprint;
+  /** The numbers that the base ran in while it was trained, where they were not f32. */
+  precision?: "int8";
   /** Study hash, data files, steps, seed, metrics, version, time: for people; nothing depends on it. */
   provenance: Record<string, unknown>;
 }

@@ -220,6 +220,8 @@ test("the card: front matter of the hub, every tag, its metrics, how to use it",
     /predict --tag QED --tags tags --field smiles=\.\.\.\n/,
     "the base that ships needs no name",
   );
+  const rounded = modelCard([{ ...asked, base, precision: "int8" }], { repo: "lab/solubility" });
+  assert.match(rounded, /--base lab\/polyglot --precision int8 --field smiles=\.\.\.\n/);
 });
 
 test("names and prompts of a stranger stay text in the card", () => {

@@ -187,6 +187,15 @@ test("in 8-bit integers predict reads what the head was fitted on", async (t) =>
   };
   const [same, exact] = [await apart(rounded), await apart(base)];
   assert.ok(same < 1e-4 && exact > 10 * same, `${same} in 8 bits, ${exact} in f32`);
+
+  const chain = tags.get("Chain") as Tag;
+  assert.deepEqual([chain.precision, tags.get("Count")?.precision], ["int8", "int8"]);
+  const kept = head.replace(
+    "{ kind: domain,",
+    `{ kind: domain, from: ${join(out, "tags/Chain.safetensors")},`,
+  );
+  const later = (await run(`${kept}stages:${countStage}`)).tags.get("Count") as Tag;
+  assert.deepEqual([later.precision, later.usesTags[0]?.sha256], [undefined, tagDigest(chain)]);
 });
 
 test("the same seed gives the same bits, another seed others", async () => {

@@ -4,6 +4,7 @@ import { headingOf } from "../../evaluate/metric-names.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { evaluateTag, rowsToScore } from "../../study/evaluate.ts";
 import type { Evaluation, MetricInterval, OutputEvaluation } from "../../study/evaluation.ts";
+import { otherPrecision } from "../../tags/base.ts";
 import { listTags } from "../../tags/library.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
@@ -81,7 +82,9 @@ function outputLines({ output, column, metrics, baseline, coverage }: OutputEval
   ];
 }
 
-function notesOn({ failed, trimmed, outOfDomain, seen, usedInTraining, scored }: Evaluation): string[] {
+function notesOn(evaluation: Evaluation): string[] {
+  const { failed, trimmed, outOfDomain, seen, usedInTraining, scored } = evaluation;
+  const precision = otherPrecision(evaluation.tag, evaluation.trainedIn, evaluation.precision);
   return [
     ...failed.map(({ reason, rows }) => {
       const some = rows.slice(0, 5).map((r) => r + 1);
@@ -93,6 +96,7 @@ function notesOn({ failed, trimmed, outOfDomain, seen, usedInTraining, scored }:
       : [
           `${grouped(outOfDomain)} of ${grouped(scored)} rows (${percent(outOfDomain / scored)}) are unlike those that the tag learned; of like rows it would be about 1 %.`,
         ]),
+    ...(precision ? [`! ${precision}`] : []),
     ...(usedInTraining
       ? ["! This file is one that the tag was made from: rows that it was trained on are no test."]
       : []),

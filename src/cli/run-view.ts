@@ -37,14 +37,14 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
         break;
       }
       case "validation":
-        if (event.best) validation = `, best validation ${event.loss.toFixed(4)}`;
+        if (event.best) validation = `, validation ${event.loss.toFixed(4)}`;
         break;
       case "warning":
         progress.note(`! ${title}: ${event.message}`);
         break;
       case "stage-end":
         progress.note(
-          `${title}: done in ${duration(event.seconds)}, best validation loss ${event.bestLoss.toFixed(4)} at step ${event.bestStep}`,
+          `${title}: done in ${duration(event.seconds)}, validation loss ${event.bestLoss.toFixed(4)} at step ${event.bestStep}`,
         );
         break;
     }

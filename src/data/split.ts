@@ -165,7 +165,7 @@ function checkFolds(
 /** For every row the key of the group it belongs to. */
 export type Groups = (row: number) => string;
 
-function fieldGroups(table: Table, { by }: SplitSpec): Groups {
+export function fieldGroups(table: Table, { by }: Pick<SplitSpec, "by">): Groups {
   if (typeof by === "object" && "group" in by)
     return (i) => JSON.stringify(by.group.map((c) => table.rows[i]![c]));
   return (i) => String(table.rowNumbers[i]);

@@ -29,7 +29,7 @@ function runBlocks(run: RunDocument, several: boolean): string[] {
       list(
         s.seeds.map(
           (r) =>
-            `seed ${r.seed}: best step ${r.bestStep} of ${r.steps}, validation loss ${number(r.firstValidationLoss)} → ${number(r.bestValidationLoss)}`,
+            `seed ${r.seed}: step ${r.bestStep} of ${r.steps} kept, validation loss ${number(r.firstValidationLoss)} → ${number(r.bestValidationLoss)}`,
         ),
       ),
     ]),

@@ -2,7 +2,7 @@
  * Signs of a training that goes wrong, seen in its events and in what came of it, each with the likely cause and
  * what to do. One table of signs; docs/training.md lists the same. It watches and says; it changes nothing.
  */
-import type { TrainEvent } from "../train/trainer.ts";
+import type { TrainEvent, Validation } from "../train/trainer.ts";
 import type { Metrics } from "./methods.ts";
 import type { StageOutcome, TaskScores } from "./stages.ts";
 import type { TaskKind } from "./tasks.ts";
@@ -35,11 +35,11 @@ export const signs = {
   },
   overfitting: {
     cause: "there are too few rows for so many steps or vectors",
-    cure: "Give more rows, fewer vectors (length) or fewer steps; the values of the best step were kept.",
+    cure: "Give more rows, fewer vectors (length) or fewer steps; keep: best, the default, keeps the values of the best one.",
   },
   "small-validation": {
     cause: "the validation side is too small for the differences that it chooses by",
-    cure: "Give it more rows (split.validation), or read the choice of step and penalty as chance.",
+    cure: "Give it more rows or groups (split.validation), or keep: last; or read the choice of step and penalty as chance.",
   },
   "no-difference": {
     cause: "the answers come from the rest of the prompt and the head alone",
@@ -67,7 +67,10 @@ export const diagnosisText = ({ sign, problem }: Diagnosis): string =>
 export interface WatchedStage {
   readonly kind: TaskKind;
   readonly steps: number;
+  readonly keep: "best" | "last";
   readonly validationRows: number;
+  /** Groups of the split among them, whose rows are alike. */
+  readonly validationGroups: number;
   /** Mean norm of a row of the trained tags before the first step. */
   readonly startNorm: number;
   /** Mean norm of an embedding row, and root mean square of its numbers. */
@@ -154,9 +157,9 @@ export class Watch {
   }
 
   private ofTraining({ training }: StageOutcome): Diagnosis[] {
-    const { steps, validationRows, kind, rms } = this.stage;
+    const { steps, kind, keep, rms } = this.stage;
     const { best, firstLoss } = training;
-    const gain = (firstLoss - best.loss) / Math.abs(firstLoss);
+    const lowest = this.validations.reduce((a, b) => (b.loss < a.loss ? b : a), best);
     const all = [firstLoss, ...this.validations.map((v) => v.loss)];
     const change = (Math.max(...all) - Math.min(...all)) / Math.abs(firstLoss);
     const findings: Diagnosis[] = [];
@@ -169,36 +172,39 @@ export class Watch {
           ? `The validation loss stayed at ${text(firstLoss)}: in all ${steps} steps a number of the tag can move by at most ${text(this.reach)}, and the numbers of an embedding are of the size ${text(rms)}.`
           : `The validation loss stayed at ${text(firstLoss)} (it changed by ${text(100 * change)} %).`,
       });
-    } else if (best.step === 0 && !this.found.has("no-gradient")) {
+    } else if (lowest.step === 0 && !this.found.has("no-gradient")) {
       findings.push({
         sign: "not-improved",
         step: steps,
-        problem: `No step improved validation (${text(firstLoss)}); the tag is as it was before training.`,
+        problem: `No step improved validation (${text(firstLoss)}); ${best.step === 0 ? "the tag is as it was before training" : "the last one was kept as the study says"}.`,
       });
     }
     const last = this.validations.at(-1)?.loss ?? best.loss;
     const late = this.losses.slice(-Math.max(5, Math.ceil(steps / 10)));
-    if (steps >= fewestSteps && last > 1.1 * best.loss && mean(late) < 0.7 * last) {
+    if (steps >= fewestSteps && last > 1.1 * lowest.loss && mean(late) < 0.7 * last) {
       findings.push({
         sign: "overfitting",
-        step: best.step,
-        problem: `The validation loss rose again from ${text(best.loss)} at step ${best.step} to ${text(last)}, and the training loss fell to ${text(mean(late))}.`,
+        step: lowest.step,
+        problem: `The validation loss rose again from ${text(lowest.loss)} at step ${lowest.step} to ${text(last)}, and the training loss fell to ${text(mean(late))}.`,
       });
     }
-    const noise = Math.sqrt(2 / validationRows);
-    if (
-      (kind === "number" || kind === "class") &&
-      best.step > 0 &&
-      validationRows < 100 &&
-      gain < noise / 2
-    ) {
-      findings.push({
-        sign: "small-validation",
-        step: best.step,
-        problem: `Step ${best.step} was chosen for a validation loss lower by ${text(100 * gain)} %, on ${validationRows} rows, whose mean squared error is known to about ${text(100 * noise)} %.`,
-      });
+    if (keep === "best" && (kind === "number" || kind === "class")) {
+      findings.push(...this.chosenByChance(best, firstLoss, last));
     }
     return findings;
+  }
+
+  /** Whether the validation side is too small to tell the step that was kept from the first, or the first from the last. */
+  private chosenByChance({ step, loss }: Validation, firstLoss: number, last: number): Diagnosis[] {
+    const { steps, validationRows: rows, validationGroups } = this.stage;
+    const groups = Math.min(rows, validationGroups);
+    const noise = Math.sqrt(2 / groups);
+    const apart = (step > 0 ? firstLoss - loss : last - firstLoss) / Math.abs(firstLoss);
+    if (groups >= 100 || apart >= noise / 2 || steps < fewestSteps) return [];
+    const side = groups < rows ? `${rows} rows in ${groups} groups` : `${rows} rows`;
+    const chosen = step > 0 ? "a validation loss lower by" : "the last step's validation loss is higher by";
+    const problem = `Step ${step} was chosen for ${chosen} ${text(100 * apart)} %, on ${side}, whose mean squared error is known to about ${text(100 * noise)} %.`;
+    return [{ sign: "small-validation", step, problem }];
   }
 }
 

@@ -233,10 +233,13 @@ class Run {
   ): Promise<Watch> {
     const learned = tasks.filter(({ spec }) => !spec.scoreOnly);
     const validationRows = learned.reduce((n, t) => n + t.rows.validation.length, 0);
+    const validationGroups = learned.reduce((n, t) => n + t.source.validationGroups, 0);
     const vectors = new Map(stage.train.map((name) => [name, (live.get(name) as LiveTag).vectors]));
     const startNorm = meanRowNorm(vectors, table.width);
     const { meanNorm } = stats;
-    const watch = new Watch({ kind, steps: stage.steps, validationRows, startNorm, meanNorm, rms });
+    const { steps, keep } = stage;
+    const sizes = { validationRows, validationGroups };
+    const watch = new Watch({ kind, steps, keep, ...sizes, startNorm, meanNorm, rms });
     for (const event of await readEvents(this.folder.events)) {
       if (event.kind !== "step" && event.kind !== "validation") continue;
       if (event.stage === stage.name && event.seed === seed) watch.see(event);

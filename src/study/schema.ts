@@ -251,6 +251,12 @@ const stage = z.strictObject({
     .prefault({})
     .describe("Text answers: for exact match, BLEU and chrF"),
   validateEvery: count.optional().describe("Steps between validations; default: ten in a stage"),
+  keep: z
+    .enum(["best", "last"])
+    .default("best")
+    .describe(
+      "Which values the tags get: those of the lowest validation loss, or the last ones, where the validation side is too small or has too few groups to tell steps apart",
+    ),
   head: z
     .strictObject({
       fit: z

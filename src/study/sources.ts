@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { placeOf, readRows, type SourceSpec, type Table } from "../data/source.ts";
-import { leaks, moleculeGroups, type Sides, splitRows } from "../data/split.ts";
+import { fieldGroups, leaks, moleculeGroups, type Sides, splitRows } from "../data/split.ts";
 import { TagllmError } from "../errors.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudySource } from "./schema.ts";
@@ -16,6 +16,8 @@ export interface Source {
   readonly table: Table;
   /** Indices into the table's rows. */
   readonly sides: Sides;
+  /** Groups of the split on the validation side; as many as rows where rows are split by themselves. */
+  readonly validationGroups: number;
   /** Rows of each side that the base was pretrained on, and of how many. */
   readonly seen: Record<Side, number>;
   /** Rows of each held-out side that share a split group with the training side. */
@@ -32,7 +34,8 @@ export async function readSources(
     const { split: splitSpec, ...source } = spec;
     const table = await readRows(inFolder(source, folder));
     const { by } = splitSpec;
-    const sides = splitRows(table, splitSpec, splitSpec.seed, await moleculeGroups(table, splitSpec));
+    const groups = (await moleculeGroups(table, splitSpec)) ?? fieldGroups(table, splitSpec);
+    const sides = splitRows(table, splitSpec, splitSpec.seed, groups);
     const seenIn = (side: Side) =>
       sides[side].filter((i) =>
         wasSeen(seenSets, table, table.rowNumbers[i] as number, table.rows[i] as Record<string, string>),
@@ -42,6 +45,7 @@ export async function readSources(
       spec,
       table,
       sides,
+      validationGroups: new Set(Array.from(sides.validation, groups)).size,
       seen: { train: seenIn("train"), validation: seenIn("validation"), test: seenIn("test") },
       leaks: leaks(table, sides, typeof by === "object" && "group" in by ? by.group : []),
     });

@@ -112,6 +112,7 @@ function trainOptions({ stage: { stage, kind }, embeddings, seed }: StageRun): T
     clip: stage.clip,
     weightDecay: stage.weightDecay,
     lambda: stage.lambda,
+    keep: stage.keep,
     validateEvery: stage.validateEvery ?? Math.max(1, Math.ceil(stage.steps / 10)),
     seed,
   };

@@ -1,5 +1,5 @@
 /**
- * The loop: draws batches, takes optimizer steps, validates, and keeps what validated best. It owns no files;
+ * The loop: draws batches, takes optimizer steps, validates, and keeps what validated best or the last. It owns no files;
  * what happens is told through events.
  */
 
@@ -31,6 +31,8 @@ export interface TrainOptions {
   readonly lambda: number;
   /** Validate every so many steps, and at the end. */
   readonly validateEvery: number;
+  /** Which values are kept: those with the lowest validation loss, or the last ones. */
+  readonly keep: "best" | "last";
   readonly seed: number;
 }
 
@@ -70,7 +72,7 @@ export type TrainEvent =
   | ({ readonly kind: "validation"; readonly best: boolean } & Validation);
 
 export interface TrainResult {
-  /** Lowest validation loss and the step that reached it; the trained values are those of that step. */
+  /** Of the values that were kept, which are the trained ones: the lowest loss, or with `keep: last` the last. */
   readonly best: Validation;
   readonly firstLoss: number;
   readonly seconds: number;
@@ -98,7 +100,7 @@ export interface Continuation {
 
 export const fromTheStart: Continuation = { from: null, keep: async () => {} };
 
-/** Trains `trained` in place; afterwards it holds what validated best. */
+/** Trains `trained` in place; afterwards it holds what is to be kept. */
 export async function train(
   runner: Runner,
   trained: Trained,
@@ -186,7 +188,7 @@ class Training {
     const loss = await (closedForm ? closedForm.validate() : validationLoss(runner, tasks, trained.head));
     if (!Number.isFinite(loss))
       throw diverged(`After step ${step} the validation loss is ${loss}.`, this.norms());
-    const better = !this.begun || loss < this.best.loss;
+    const better = !this.begun || this.options.keep === "last" || loss < this.best.loss;
     if (!this.begun) this.first = { step, loss };
     if (better) {
       this.best = { step, loss };
@@ -238,7 +240,7 @@ class Training {
     return this.drawn.shift() as StepExamples;
   }
 
-  /** Leaves what validated best in the trained values. */
+  /** Leaves what is kept in the trained values. */
   finish(): TrainResult {
     copyInto(this.trained, this.kept);
     return { best: this.best, firstLoss: this.first.loss, seconds: this.elapsed() };

@@ -27,9 +27,9 @@ before(async () => {
     const text = Array.from({ length: 6 }, () => random.pick(["C", "N", "O"])).join("");
     const oxygens = [...text].filter((c) => c === "O").length;
     const noise = random.normal();
-    return `${text},CCO,${oxygens + noise / 4},${noise},${i % 40 === 7 ? 1e4 : noise}`;
+    return `${text},CCO,${oxygens + noise / 4},${noise},${i % 40 === 7 ? 1e4 : noise},${i % 10}`;
   });
-  await writeFile(join(folder, "rows.csv"), `text,same,oxygens,noise,extreme\n${lines.join("\n")}\n`);
+  await writeFile(join(folder, "rows.csv"), `text,same,oxygens,noise,extreme,tenth\n${lines.join("\n")}\n`);
 });
 after(async () => {
   await base.close();
@@ -111,7 +111,12 @@ test("a learning rate of nearly 0 moves nothing; 0 is refused", async () => {
 test("vectors that grow far beyond the embeddings, and no step that is better than the first", async () => {
   const wild = await trained({ stage: "learningRate: 3" });
   has(wild, "large-rows", /times that of an embedding/);
-  has(wild, "not-improved", /No step improved/);
+  has(wild, "not-improved", /No step improved.* as it was before/);
+  const last = await trained({ stage: "learningRate: 3\n    keep: last" });
+  has(last, "not-improved", /No step improved.* last one was kept/);
+  const [kept, first] = [last, wild].map(({ report }) => report.stages[0]?.seeds[0]);
+  assert.deepEqual([kept?.bestStep, first?.bestStep], [12, 0]);
+  assert.ok((kept?.bestValidationLoss as number) > (first?.bestValidationLoss as number));
 });
 
 test("a head that sees nothing leaves validation flat while the tag moves", async () => {
@@ -129,7 +134,11 @@ test("extreme targets make the loss jump", async () => {
 
 test("a choice by too few validation rows", async () => {
   const few = { rows: "{ to: 160 }", split: "test: 40, validation: 20" };
-  has(await trained({ ...few, stage: "learningRate: 5e-4" }), "small-validation", /on 20 rows/);
+  has(await trained({ ...few, stage: "learningRate: 5e-4" }), "small-validation", /on 20 rows,/);
+  const groups = { split: "by: { group: [tenth] }, test: 80, validation: 80" };
+  has(await trained({ ...groups, stage: "rate: 0.1" }), "small-validation", /on 80 rows in 2 groups,/);
+  const last = await trained({ ...groups, stage: "rate: 0.1\n    keep: last" });
+  assert.deepEqual(last.found, [], "nothing was chosen");
 });
 
 test("training that changes nothing in what the base reads", async () => {

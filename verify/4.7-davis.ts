@@ -25,6 +25,7 @@ export const davis: Point = {
   needs: [sharedData],
   async run(context) {
     const speed = await compareReuse(context);
+    context.progress.note(checkLines(speed.checks));
     const whole = await allOfDavis(context);
     const checks = [...speed.checks, ...whole.checks];
     return { measured: [whole.table, checkLines(checks)].join("\n\n"), pass: allPass(checks) };

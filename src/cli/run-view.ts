@@ -37,7 +37,7 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
         break;
       }
       case "validation":
-        if (event.best) validation = `, validation ${event.loss.toFixed(4)}`;
+        validation = `, validation ${event.loss.toFixed(4)}`;
         break;
       case "warning":
         progress.note(`! ${title}: ${event.message}`);

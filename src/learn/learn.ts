@@ -5,7 +5,7 @@
 import { copyFile, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readRows } from "../data/source.ts";
-import { requireGradients } from "../engine/precision.ts";
+import { type Precision, requireGradients } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { namedBase } from "../hub/model.ts";
 import type { HubEvent } from "../hub/snapshot.ts";
@@ -84,6 +84,8 @@ export interface Learned {
   readonly tags: string;
   /** The studies that repeat the result, in order. */
   readonly studies: readonly string[];
+  /** What the base ran in. */
+  readonly precision: Precision;
 }
 
 /** Rows below which there is nothing to validate on. */
@@ -140,7 +142,8 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const report = await run(await loadStudy(file), join(out, "run"));
     const page = await writeReport(join(out, "run"), base);
     const tags = await gatherTags(out, domainTags);
-    return { report, page, choice, tag: functionTagOf(plan.target, plan.inputs), tags, studies };
+    const tag = functionTagOf(plan.target, plan.inputs);
+    return { report, page, choice, tag, tags, studies, precision: base.engine.precision };
   } finally {
     await base.close();
   }

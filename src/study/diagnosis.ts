@@ -39,7 +39,7 @@ export const signs = {
   },
   "small-validation": {
     cause: "the validation side is too small for the differences that it chooses by",
-    cure: "Give it more rows or groups (split.validation), or keep: last; or read the choice of step and penalty as chance.",
+    cure: "Give it more rows or groups (split.validation), or take the last step (keep: last); or read the choice of step and penalty as chance.",
   },
   "no-difference": {
     cause: "the answers come from the rest of the prompt and the head alone",
@@ -188,7 +188,8 @@ export class Watch {
         problem: `The validation loss rose again from ${text(lowest.loss)} at step ${lowest.step} to ${text(last)}, and the training loss fell to ${text(mean(late))}.`,
       });
     }
-    if (keep === "best" && (kind === "number" || kind === "class")) {
+    const moved = change >= flat && !this.found.has("no-gradient");
+    if (moved && keep === "best" && (kind === "number" || kind === "class")) {
       findings.push(...this.chosenByChance(best, firstLoss, last));
     }
     return findings;
@@ -202,8 +203,9 @@ export class Watch {
     const apart = (step > 0 ? firstLoss - loss : last - firstLoss) / Math.abs(firstLoss);
     if (groups >= 100 || apart >= noise / 2 || steps < fewestSteps) return [];
     const side = groups < rows ? `${rows} rows in ${groups} groups` : `${rows} rows`;
+    const alike = groups < rows ? ", if a group's rows are alike" : "";
     const chosen = step > 0 ? "a validation loss lower by" : "the last step's validation loss is higher by";
-    const problem = `Step ${step} was chosen for ${chosen} ${text(100 * apart)} %, on ${side}, whose mean squared error is known to about ${text(100 * noise)} %.`;
+    const problem = `Step ${step} was chosen for ${chosen} ${text(100 * apart)} %, on ${side}, whose mean squared error is known to about ${text(100 * noise)} %${alike}.`;
     return [{ sign: "small-validation", step, problem }];
   }
 }

@@ -64,7 +64,7 @@ export async function evaluateTag(
     seen: known ? scored.rows.filter((r) => wasSeen(seenSets, table, r.rowNumber, r.fields)).length : null,
     usedInTraining: table.files.some((f) => trainingFiles(tag).includes(f.sha256)),
     precision: base.engine.precision,
-    trainedIn: tag.precision ?? "f32",
+    trainedIn: tag.precision ?? null,
     outputs: scored.outputs,
   };
 }

@@ -68,9 +68,9 @@ export interface Evaluation {
   readonly seen: number | null;
   /** The table is a file that the tag was made from, so that some of its rows are no test. */
   readonly usedInTraining: boolean;
-  /** What the base ran in, and what it ran in while the tag was trained. */
+  /** What the base ran in, and what it ran in while the tag was trained; null where that is not known. */
   readonly precision: Precision;
-  readonly trainedIn: Precision;
+  readonly trainedIn: Precision | null;
   readonly outputs: readonly OutputEvaluation[];
 }
 

@@ -39,8 +39,8 @@ export interface LiveTag {
   bos: boolean;
   outputs: string[];
   usesTags: string[];
-  /** Of the base while it was trained. */
-  precision: Precision;
+  /** Of the base while it was trained; null where that is not known. */
+  precision: Precision | null;
   provenance: Record<string, unknown>;
 }
 
@@ -81,7 +81,7 @@ export async function startTags(
       bos: false,
     };
     const answers = { classes: null, conformal: null, outliers: null };
-    const unused = { outputs: [], usesTags: [], precision: "f32" as const, provenance: {} };
+    const unused = { outputs: [], usesTags: [], precision: null, provenance: {} };
     if (spec.from)
       live.set(name, {
         ...blank,
@@ -138,7 +138,7 @@ function valuesOf(tag: Tag) {
     bos,
     outputs,
     usesTags: usesTags.map((t) => t.name),
-    precision: tag.precision ?? ("f32" as const),
+    precision: tag.precision ?? null,
     provenance,
   };
 }
@@ -174,7 +174,7 @@ export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
       sha256: tagDigest(freezeTag(all.get(used) as LiveTag, all, base)),
     })),
     base: base.fingerprint,
-    ...(live.precision === "int8" && { precision: live.precision }),
+    ...(live.precision && { precision: live.precision }),
     provenance,
   };
 }

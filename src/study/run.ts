@@ -233,7 +233,8 @@ class Run {
   ): Promise<Watch> {
     const learned = tasks.filter(({ spec }) => !spec.scoreOnly);
     const validationRows = learned.reduce((n, t) => n + t.rows.validation.length, 0);
-    const validationGroups = learned.reduce((n, t) => n + t.source.validationGroups, 0);
+    const sources = new Set(learned.map(({ source }) => source));
+    const validationGroups = [...sources].reduce((n, s) => n + s.validationGroups, 0);
     const vectors = new Map(stage.train.map((name) => [name, (live.get(name) as LiveTag).vectors]));
     const startNorm = meanRowNorm(vectors, table.width);
     const { meanNorm } = stats;

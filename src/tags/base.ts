@@ -17,10 +17,14 @@ export function requireBase(tag: Pick<Tag, "name" | "base">, base: BaseFingerpri
   );
 }
 
-/** What to say of a tag whose answers are not quite those it was tested with; null where they are. */
-export function otherPrecision(tag: string, trainedIn: Precision, used: Precision): string | null {
-  if (trainedIn === used) return null;
-  return `<${tag}> was trained in ${trainedIn} and is used in ${used}, which moves its answers a little; --precision ${trainedIn} gives those that its report is about.`;
+/** What to say of a tag that is used in other numbers than it was trained and tested in; null where it is not. */
+export function otherPrecision(
+  tag: string,
+  trainedIn: Precision | null | undefined,
+  used: Precision,
+): string | null {
+  if (!trainedIn || trainedIn === used) return null;
+  return `<${tag}> was trained in ${trainedIn} and is used in ${used}: its answers are not quite those of its report.`;
 }
 
 function shown(value: string | number): string {

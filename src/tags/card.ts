@@ -63,6 +63,7 @@ function section(tag: Tag): string {
               ],
         )),
     ...madeBy(provenance),
+    ...(tag.precision === "int8" ? ["Trained and tested in 8-bit integers (`--precision int8`)."] : []),
   ];
   const prompt = tag.template === null ? [] : ["Its prompt:", fenced(templateText(tag.template), "text")];
   return [`## \`<${tag.name}>\``, facts.join(" "), ...prompt, ...metrics(provenance)].join("\n\n");
@@ -115,8 +116,7 @@ function useSection(tags: readonly Tag[], repo: string): string {
   ];
   if (asked.kind === "function") {
     const given = fields.map((name) => ` --field ${shell(`${name}=...`)}`).join("");
-    const precision = asked.precision ? ` --precision ${asked.precision}` : "";
-    lines.push(`npx tagllm predict --tag ${asked.name} --tags tags${base}${precision}${given}`);
+    lines.push(`npx tagllm predict --tag ${asked.name} --tags tags${base}${given}`);
   }
   return `## Use\n\n${fenced(lines.join("\n"), "sh")}`;
 }

@@ -4,6 +4,7 @@
  * a key that is ignored today is a tag used wrongly tomorrow.
  */
 import { z } from "zod";
+import { precisions } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
 import { damage } from "./check.ts";
@@ -60,7 +61,7 @@ const metadataSchema = z.strictObject({
       id: z.string(),
     }),
   ),
-  precision: z.literal("int8").optional(),
+  precision: z.enum(precisions).optional(),
   provenance: json(z.record(z.string(), z.unknown())),
   digest: sha256,
 });

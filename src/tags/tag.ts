@@ -4,6 +4,7 @@
  * with in init.ts.
  */
 import { createHash } from "node:crypto";
+import type { Precision } from "../engine/precision.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { TagSpec } from "../prompts/bind.ts";
@@ -59,8 +60,8 @@ export interface Tag {
   /** Function tags only: the domain tags it was trained beside. */
   usesTags: { name: string; sha256: string }[];
   base: BaseFingerprint;
-  /** The numbers that the base ran in while it was trained, where they were not f32. */
-  precision?: "int8";
+  /** What the base ran in while it was trained; absent where nobody wrote it down. */
+  precision?: Precision;
   /** Study hash, data files, steps, seed, metrics, version, time: for people; nothing depends on it. */
   provenance: Record<string, unknown>;
 }

@@ -221,7 +221,7 @@ test("the card: front matter of the hub, every tag, its metrics, how to use it",
     "the base that ships needs no name",
   );
   const rounded = modelCard([{ ...asked, base, precision: "int8" }], { repo: "lab/solubility" });
-  assert.match(rounded, /--base lab\/polyglot --precision int8 --field smiles=\.\.\.\n/);
+  assert.match(rounded, /Trained and tested in 8-bit integers \(`--precision int8`\)\./);
 });
 
 test("names and prompts of a stranger stay text in the card", () => {

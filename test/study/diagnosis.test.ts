@@ -138,7 +138,7 @@ test("a choice by too few validation rows", async () => {
   const groups = { split: "by: { group: [tenth] }, test: 80, validation: 80" };
   has(await trained({ ...groups, stage: "rate: 0.1" }), "small-validation", /on 80 rows in 2 groups,/);
   const last = await trained({ ...groups, stage: "rate: 0.1\n    keep: last" });
-  assert.deepEqual(last.found, [], "nothing was chosen");
+  assert.deepEqual(last.found, [], "no step was chosen");
 });
 
 test("training that changes nothing in what the base reads", async () => {

@@ -163,18 +163,19 @@ function trialTable(trials: readonly Trial[]): string {
 }
 
 function nextSteps(
-  { page, tag, tags, studies }: Learned,
+  { page, tag, tags, studies, precision }: Learned,
   columns: readonly string[],
   file: string,
   base: string | undefined,
 ): string {
-  const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}`;
+  const numbers = precision === "f32" ? "" : ` --precision ${precision}`;
+  const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}${numbers}`;
   const fields = columns.map((c) => `--field "${c}=..."`).join(" ");
   return [
     `Report:     ${page}`,
     `Use it:     ${predict} ${fields}`,
     `            ${predict} --data ${file} --out predicted.csv`,
-    `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}`).join(" && ")}`,
+    `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}${numbers}`).join(" && ")}`,
     "Better:     more rows; a longer search (--minutes 30); a larger base (--base, a folder or hub id)",
   ].join("\n");
 }

@@ -163,7 +163,7 @@ function jsonOf({ trimmed: _, error, ...rest }: Prediction): object {
 }
 
 function notePrecision({ progress }: Io, tag: Tag, { engine }: Base): void {
-  const other = otherPrecision(tag.name, tag.precision ?? "f32", engine.precision);
+  const other = otherPrecision(tag.name, tag.precision, engine.precision);
   if (other) progress.note(other);
 }
 

@@ -113,8 +113,7 @@ export class Runner {
   ): Promise<Float32Array> {
     const width = this.base.architecture.hiddenSize;
     const out = new Float32Array(queries.length * width);
-    const rounds = this.base.engine.precision !== "int8";
-    await this.eachRead(queries, rounds, async (batch, indices) => {
+    await this.eachRead("states", queries, async (batch, indices) => {
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
       const { hidden } = await this.run(batch, { kind: "hidden" }, places, readSize(batch));
       copyRows(hidden as Float32Array, out, indices, width);
@@ -186,7 +185,7 @@ export class Runner {
     const readsOf = (index: number) => roundReads((labels[index] as readonly Label[]).length);
     const told = this.teller(queries.length);
     const work = async (batch: Batch, indices: readonly number[]): Promise<void> => {
-      const least = this.readsApart ? batch.shape.batch * readsOf(indices[0] as number) : 1;
+      const least = this.readsApart("losses") ? batch.shape.batch * readsOf(indices[0] as number) : 1;
       const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0, least);
       const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, { feeds });
       let at = 0;
@@ -197,7 +196,7 @@ export class Runner {
       }
       told(indices.length);
     };
-    await this.eachRead(queries, true, work, readsOf);
+    await this.eachRead("losses", queries, work, readsOf);
     return out;
   }
 
@@ -305,27 +304,25 @@ export class Runner {
 
   /**
    * As `eachBatch`, for results that must not depend on the other queries beyond the last bits of a sum.
-   * @param rounds whether the programs of what is read round activations, or only those of what is stored
    * @param readsOf for how many reads of a query its program is made
    */
   private async eachRead(
+    what: "states" | "losses",
     queries: readonly Query[],
-    rounds: boolean,
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
     readsOf?: (index: number) => number,
   ): Promise<void> {
-    if (!this.readsApart) return this.eachBatch(queries, work);
+    if (!this.readsApart(what)) return this.eachBatch(queries, work);
     const layouts = this.stored.worthStoring(this.laidOut(queries), true);
-    if (!rounds) return this.eachGroup(layouts, this.groups(layouts), true, work, true);
     const groups = groupByShape(layouts, this.options.tokens, this.stored.nameOf, readsOf);
     // What one head reads at one position is a product of one row, for which there are other kernels.
     const { heads, kvHeads } = this.base.architecture;
     await this.eachGroup(layouts, groups, heads > kvHeads, work, true);
   }
 
-  /** Where activations are rounded, what a query stands on follows from the query alone, and perhaps its shape too. */
-  private get readsApart(): boolean {
-    return roundsActivations(this.base.engine.precision) && !this.options.plain;
+  /** Where activations are rounded, shapes and what a query stands on follow from the query alone. */
+  private readsApart(what: "states" | "losses"): boolean {
+    return roundsActivations(this.base.engine.precision, what) && !this.options.plain;
   }
 
   private laidOut(queries: readonly Query[]): Layout[] {

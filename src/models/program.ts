@@ -50,11 +50,12 @@ export const hasGradients = (result: Result): boolean =>
   result.kind === "head" || (result.kind === "text" && result.train);
 
 /**
- * What is stored, and losses of whole texts, average over many rounding errors. What is read of a few positions behind
- * it does not: there only gradients go through rounded products.
+ * Losses of whole texts average over many rounding errors, and so do gradients. What a head reads does not: neither the
+ * few positions that it is read at nor what is stored of a span, which is off alike in every prompt that stands on it.
+ * There only gradients go through rounded products.
  */
 export const roundedIn = ({ result: { kind }, past }: ProgramSpec): Rounded =>
-  kind === "keys" || kind === "logits" || (kind === "text" && past.length === 0) ? "all" : "backward";
+  kind === "logits" || (kind === "text" && past.length === 0) ? "all" : "backward";
 
 /** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
 const LOGITS = 2 ** 23;

@@ -1,6 +1,6 @@
 /** Uses a trained function tag: rows in, numbers in their own unit or text out, in the order of the rows. */
 import { applyHead } from "../batch/head.ts";
-import { Runner, type RunnerOptions } from "../batch/runner.ts";
+import { Runner } from "../batch/runner.ts";
 import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
 import { outlierDistances } from "../evaluate/outliers.ts";
@@ -92,7 +92,8 @@ export async function predict(
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
   const runner = new Runner(base, (name) => requireTag(tags, name).vectors, {
-    ...standingOn(base, tag),
+    reuse: "spans",
+    sharedOnly: true,
     tokens: options.tokens ?? 512,
     signal: options.signal,
   });
@@ -110,13 +111,6 @@ export async function predict(
     await runner.clear();
   }
 }
-
-/**
- * Where stored keys are made in 8-bit integers and what is read is not, a head reads what it was fitted on: prompts that
- * stand on the same blocks as in training.
- */
-const standingOn = ({ engine }: Base, { head }: Tag): Pick<RunnerOptions, "reuse" | "sharedOnly"> =>
-  head && engine.precision === "int8" ? { reuse: "prefix" } : { reuse: "spans", sharedOnly: true };
 
 /** Without what holds for the tag's own prompt only. */
 function stated(answer: Answered, composed: boolean): Answered {

@@ -1,5 +1,5 @@
 /** Is the base at hand the one that a tag was trained on: compared by content, told by name; and in the same numbers? */
-import type { Precision } from "../engine/precision.ts";
+import { type Precision, weightBits } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { type BaseFingerprint, fingerprintIdentity } from "../models/fingerprint.ts";
 import { quote } from "../suggest.ts";
@@ -17,13 +17,18 @@ export function requireBase(tag: Pick<Tag, "name" | "base">, base: BaseFingerpri
   );
 }
 
-/** What to say of a tag that is used in other numbers than it was trained and tested in; null where it is not. */
+/**
+ * What to say of a tag that is used in other numbers than it was trained and tested in; null where its answers are the
+ * same: what a head reads is f32 with int8 too.
+ */
 export function otherPrecision(
   tag: string,
-  trainedIn: Precision | null | undefined,
+  hasHead: boolean,
+  trainedIn: Precision | null,
   used: Precision,
 ): string | null {
-  if (!trainedIn || trainedIn === used) return null;
+  const same = trainedIn === used || (hasHead && weightBits(used) === null);
+  if (trainedIn === null || same) return null;
   return `<${tag}> was trained in ${trainedIn} and is used in ${used}: its answers are not quite those of its report.`;
 }
 

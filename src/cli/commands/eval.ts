@@ -84,7 +84,8 @@ function outputLines({ output, column, metrics, baseline, coverage }: OutputEval
 
 function notesOn(evaluation: Evaluation): string[] {
   const { failed, trimmed, outOfDomain, seen, usedInTraining, scored } = evaluation;
-  const precision = otherPrecision(evaluation.tag, evaluation.trainedIn, evaluation.precision);
+  const hasHead = evaluation.answer === "number" || evaluation.answer === "class";
+  const precision = otherPrecision(evaluation.tag, hasHead, evaluation.trainedIn, evaluation.precision);
   return [
     ...failed.map(({ reason, rows }) => {
       const some = rows.slice(0, 5).map((r) => r + 1);

@@ -162,8 +162,8 @@ function jsonOf({ trimmed: _, error, ...rest }: Prediction): object {
   return error ? { error: { code: error.code, problem: error.problem, cure: error.cure } } : rest;
 }
 
-function notePrecision({ progress }: Io, tag: Tag, { engine }: Base): void {
-  const other = otherPrecision(tag.name, tag.precision, engine.precision);
+function notePrecision({ progress }: Io, { name, head, precision }: Tag, { engine }: Base): void {
+  const other = otherPrecision(name, head !== null, precision ?? null, engine.precision);
   if (other) progress.note(other);
 }
 

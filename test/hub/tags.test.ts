@@ -220,7 +220,7 @@ test("the card: front matter of the hub, every tag, its metrics, how to use it",
     /predict --tag QED --tags tags --field smiles=\.\.\.\n/,
     "the base that ships needs no name",
   );
-  const rounded = modelCard([{ ...asked, base, precision: "int8" }], { repo: "lab/solubility" });
+  const rounded = modelCard([{ ...domain, base, precision: "int8" }], { repo: "lab/solubility" });
   assert.match(rounded, /Trained and tested in 8-bit integers \(`--precision int8`\)\./);
 });
 

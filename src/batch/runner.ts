@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HostArray, Write } from "../engine/engine.ts";
-import { roundsActivations } from "../engine/precision.ts";
+import { roundsWhereRead } from "../engine/precision.ts";
 import type { Base } from "../models/base.ts";
 import type { Result } from "../models/program.ts";
 import type { Batch, Place, SlotRef, VectorsOf } from "./feeds.ts";
@@ -113,7 +113,7 @@ export class Runner {
   ): Promise<Float32Array> {
     const width = this.base.architecture.hiddenSize;
     const out = new Float32Array(queries.length * width);
-    await this.eachRead("states", queries, async (batch, indices) => {
+    await this.eachRead(queries, async (batch, indices) => {
       const places = indices.map((index, i) => batch.place(i, positionOf(queries[index] as Query)));
       const { hidden } = await this.run(batch, { kind: "hidden" }, places, readSize(batch));
       copyRows(hidden as Float32Array, out, indices, width);
@@ -185,7 +185,7 @@ export class Runner {
     const readsOf = (index: number) => roundReads((labels[index] as readonly Label[]).length);
     const told = this.teller(queries.length);
     const work = async (batch: Batch, indices: readonly number[]): Promise<void> => {
-      const least = this.readsApart("losses") ? batch.shape.batch * readsOf(indices[0] as number) : 1;
+      const least = this.readsApart ? batch.shape.batch * readsOf(indices[0] as number) : 1;
       const { places, size, feeds } = labelFeeds(batch, indices, labels, () => 0, least);
       const { nll } = await this.run(batch, { kind: "text", train: false }, places, size, { feeds });
       let at = 0;
@@ -196,7 +196,7 @@ export class Runner {
       }
       told(indices.length);
     };
-    await this.eachRead("losses", queries, work, readsOf);
+    await this.eachRead(queries, work, readsOf);
     return out;
   }
 
@@ -307,12 +307,11 @@ export class Runner {
    * @param readsOf for how many reads of a query its program is made
    */
   private async eachRead(
-    what: "states" | "losses",
     queries: readonly Query[],
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
     readsOf?: (index: number) => number,
   ): Promise<void> {
-    if (!this.readsApart(what)) return this.eachBatch(queries, work);
+    if (!this.readsApart) return this.eachBatch(queries, work);
     const layouts = this.stored.worthStoring(this.laidOut(queries), true);
     const groups = groupByShape(layouts, this.options.tokens, this.stored.nameOf, readsOf);
     // What one head reads at one position is a product of one row, for which there are other kernels.
@@ -321,8 +320,8 @@ export class Runner {
   }
 
   /** Where activations are rounded, shapes and what a query stands on follow from the query alone. */
-  private readsApart(what: "states" | "losses"): boolean {
-    return roundsActivations(this.base.engine.precision, what) && !this.options.plain;
+  private get readsApart(): boolean {
+    return roundsWhereRead(this.base.engine.precision) && !this.options.plain;
   }
 
   private laidOut(queries: readonly Query[]): Layout[] {

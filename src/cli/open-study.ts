@@ -1,5 +1,5 @@
 /** A study file, its base and its data, opened for a command and closed after it. */
-import type { Precision } from "../engine/precision.ts";
+import { type Precision, weightBits } from "../engine/precision.ts";
 import { findBase } from "../hub/model.ts";
 import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
@@ -37,6 +37,13 @@ export async function withBase<T>(
   } finally {
     await base.close();
   }
+}
+
+/** Tags are trained and tested on f32 weights. */
+export function noteWeights({ progress }: Pick<Io, "progress">, { engine }: Base): void {
+  const bits = weightBits(engine.precision);
+  if (bits === null) return;
+  progress.note(`The base's weights are in ${bits} bits: answers are not quite those of a tag's report.`);
 }
 
 export async function withStudy<T>(

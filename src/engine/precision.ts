@@ -5,8 +5,8 @@ import type { Device } from "../graph/lower.ts";
 import type { Bits } from "../graph/weight-only.ts";
 
 /**
- * `int8`: both sides of a product in 8-bit integers, forward (but for what heads read) and backward. `8bit`,
- * `4bit`: weights alone, which are kept in so many bits; for reading and writing text, not for training.
+ * `int8`: training with both sides of products in 8-bit integers: backward, and forward in whole texts; all else as in
+ * f32. `8bit`, `4bit`: weights alone, which are kept in so many bits; for reading and writing text, not for training.
  */
 export type Precision = "f32" | "int8" | "8bit" | "4bit";
 
@@ -20,12 +20,11 @@ export const weightBits = (precision: Precision): Bits | null =>
   precision === "8bit" ? 8 : precision === "4bit" ? 4 : null;
 
 /**
- * Whether activations are rounded to 8 bits on the way to hidden states, or to losses of tokens, in some of the shapes
- * at least (with `8bit` and `4bit`, in products of few rows). The last bits of a sum, which differ with the shape of a
- * product, then decide what a number is rounded to, and the difference is seen in the result.
+ * Whether activations are rounded to 8 bits on the way to states and losses that are read (`int8` does so in training
+ * alone), in products of few rows. The last bits of a sum, which differ with the shape of a product, then decide what a
+ * number is rounded to, and the difference is seen in the result.
  */
-export const roundsActivations = (precision: Precision, on: "states" | "losses"): boolean =>
-  precision === "int8" ? on === "losses" : precision !== "f32";
+export const roundsWhereRead = (precision: Precision): boolean => weightBits(precision) !== null;
 
 /** Whether the processor has instructions for sums of 8-bit products; without them sums can overflow. */
 function hasIntegerProducts(): boolean {

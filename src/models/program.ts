@@ -50,12 +50,11 @@ export const hasGradients = (result: Result): boolean =>
   result.kind === "head" || (result.kind === "text" && result.train);
 
 /**
- * Losses of whole texts average over many rounding errors, and so do gradients. What a head reads does not: neither the
- * few positions that it is read at nor what is stored of a span, which is off alike in every prompt that stands on it.
- * There only gradients go through rounded products.
+ * Only training rounds. Its losses of whole texts average over many rounding errors, and so do gradients; behind stored
+ * text few positions are read, and what is stored of a span would be off alike in every prompt that stands on it.
  */
-export const roundedIn = ({ result: { kind }, past }: ProgramSpec): Rounded =>
-  kind === "logits" || (kind === "text" && past.length === 0) ? "all" : "backward";
+export const roundedIn = ({ result, past }: ProgramSpec): Rounded =>
+  result.kind === "text" && result.train && past.length === 0 ? "all" : "backward";
 
 /** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
 const LOGITS = 2 ** 23;

@@ -63,8 +63,6 @@ export async function evaluateTag(
     outOfDomain: scored.outOfDomain,
     seen: known ? scored.rows.filter((r) => wasSeen(seenSets, table, r.rowNumber, r.fields)).length : null,
     usedInTraining: table.files.some((f) => trainingFiles(tag).includes(f.sha256)),
-    precision: base.engine.precision,
-    trainedIn: tag.precision ?? null,
     outputs: scored.outputs,
   };
 }

@@ -1,5 +1,4 @@
 /** What the evaluation of a tag says, and what its kinds (head, text, domain) share. */
-import type { Precision } from "../engine/precision.ts";
 import type { TagllmError } from "../errors.ts";
 import { type BootstrapOptions, bootstrapIntervals, type Interval } from "../evaluate/bootstrap.ts";
 import type { MetricsOfRows } from "../evaluate/of-rows.ts";
@@ -68,9 +67,6 @@ export interface Evaluation {
   readonly seen: number | null;
   /** The table is a file that the tag was made from, so that some of its rows are no test. */
   readonly usedInTraining: boolean;
-  /** What the base ran in, and what it ran in while the tag was trained; null where that is not known. */
-  readonly precision: Precision;
-  readonly trainedIn: Precision | null;
   readonly outputs: readonly OutputEvaluation[];
 }
 

@@ -2,7 +2,6 @@
 
 import { resolve } from "node:path";
 import type { HeadValues } from "../batch/head.ts";
-import type { Precision } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
@@ -39,8 +38,6 @@ export interface LiveTag {
   bos: boolean;
   outputs: string[];
   usesTags: string[];
-  /** Of the base while it was trained; null where that is not known. */
-  precision: Precision | null;
   provenance: Record<string, unknown>;
 }
 
@@ -81,7 +78,7 @@ export async function startTags(
       bos: false,
     };
     const answers = { classes: null, conformal: null, outliers: null };
-    const unused = { outputs: [], usesTags: [], precision: null, provenance: {} };
+    const unused = { outputs: [], usesTags: [], provenance: {} };
     if (spec.from)
       live.set(name, {
         ...blank,
@@ -138,7 +135,6 @@ function valuesOf(tag: Tag) {
     bos,
     outputs,
     usesTags: usesTags.map((t) => t.name),
-    precision: tag.precision ?? null,
     provenance,
   };
 }
@@ -174,7 +170,6 @@ export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
       sha256: tagDigest(freezeTag(all.get(used) as LiveTag, all, base)),
     })),
     base: base.fingerprint,
-    ...(live.precision && { precision: live.precision }),
     provenance,
   };
 }

@@ -159,12 +159,8 @@ class Run {
     }
     const { outcome, seconds } = await this.runOne(stage, seed, live, embeddings, mine?.state ?? null);
     const record = { outcome, seconds, events: this.log.bytes };
-    for (const tag of stage.stage.train) {
-      Object.assign(live.get(tag) as LiveTag, {
-        precision: prepared.base.engine.precision,
-        provenance: provenance(prepared, outcome, seed),
-      } satisfies Partial<LiveTag>);
-    }
+    for (const tag of stage.stage.train)
+      (live.get(tag) as LiveTag).provenance = provenance(prepared, outcome, seed);
     const tags = stage.stage.train.map((tag) => freezeTag(live.get(tag) as LiveTag, live, prepared.base));
     await writeRecord(folder, seed, name, record, tags);
     await folder.guarded(() => rm(folder.checkpoint, { force: true }));

@@ -1,5 +1,4 @@
-/** Is the base at hand the one that a tag was trained on: compared by content, told by name; and in the same numbers? */
-import { type Precision, weightBits } from "../engine/precision.ts";
+/** Refuses tags that belong to another base than the one at hand: compared by content, told by name. */
 import { TagllmError } from "../errors.ts";
 import { type BaseFingerprint, fingerprintIdentity } from "../models/fingerprint.ts";
 import { quote } from "../suggest.ts";
@@ -15,21 +14,6 @@ export function requireBase(tag: Pick<Tag, "name" | "base">, base: BaseFingerpri
     `The tag ${quote(tag.name)} was trained on the base ${quote(tag.base.name)} (${tag.base.id}) and cannot be used with ${quote(base.name)} (${base.id}): ${differences.join("; ")}.`,
     `Load the base ${quote(tag.base.name)}, or train the tag again on ${quote(base.name)}.`,
   );
-}
-
-/**
- * What to say of a tag that is used in other numbers than it was trained and tested in; null where its answers are the
- * same: what a head reads is f32 with int8 too.
- */
-export function otherPrecision(
-  tag: string,
-  hasHead: boolean,
-  trainedIn: Precision | null,
-  used: Precision,
-): string | null {
-  const same = trainedIn === used || (hasHead && weightBits(used) === null);
-  if (trainedIn === null || same) return null;
-  return `<${tag}> was trained in ${trainedIn} and is used in ${used}: its answers are not quite those of its report.`;
 }
 
 function shown(value: string | number): string {

@@ -63,9 +63,6 @@ function section(tag: Tag): string {
               ],
         )),
     ...madeBy(provenance),
-    ...(tag.precision === "int8" && tag.head === null
-      ? ["Trained and tested in 8-bit integers (`--precision int8`)."]
-      : []),
   ];
   const prompt = tag.template === null ? [] : ["Its prompt:", fenced(templateText(tag.template), "text")];
   return [`## \`<${tag.name}>\``, facts.join(" "), ...prompt, ...metrics(provenance)].join("\n\n");

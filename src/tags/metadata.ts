@@ -4,7 +4,6 @@
  * a key that is ignored today is a tag used wrongly tomorrow.
  */
 import { z } from "zod";
-import { precisions } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
 import { damage } from "./check.ts";
@@ -61,7 +60,6 @@ const metadataSchema = z.strictObject({
       id: z.string(),
     }),
   ),
-  precision: z.enum(precisions).optional(),
   provenance: json(z.record(z.string(), z.unknown())),
   digest: sha256,
 });
@@ -96,7 +94,6 @@ export function encodeMetadata(tag: Tag): Record<string, string> {
   if (typeof tag.template === "string") metadata.template = tag.template;
   else if (tag.template !== null) metadata.messages = JSON.stringify(tag.template);
   if (tag.chat !== undefined) metadata.chat = tag.chat;
-  if (tag.precision) metadata.precision = tag.precision;
   return metadata as Record<string, string>;
 }
 
@@ -128,7 +125,6 @@ export function decodeMetadata(
     outputs,
     usesTags: entries.uses_tags,
     base,
-    ...(entries.precision && { precision: entries.precision }),
     provenance,
     digest,
   };

@@ -4,7 +4,6 @@
  * with in init.ts.
  */
 import { createHash } from "node:crypto";
-import type { Precision } from "../engine/precision.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { TagSpec } from "../prompts/bind.ts";
@@ -60,8 +59,6 @@ export interface Tag {
   /** Function tags only: the domain tags it was trained beside. */
   usesTags: { name: string; sha256: string }[];
   base: BaseFingerprint;
-  /** What the base ran in while it was trained; absent where nobody wrote it down. */
-  precision?: Precision;
   /** Study hash, data files, steps, seed, metrics, version, time: for people; nothing depends on it. */
   provenance: Record<string, unknown>;
 }

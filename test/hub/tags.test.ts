@@ -220,8 +220,6 @@ test("the card: front matter of the hub, every tag, its metrics, how to use it",
     /predict --tag QED --tags tags --field smiles=\.\.\.\n/,
     "the base that ships needs no name",
   );
-  const rounded = modelCard([{ ...domain, base, precision: "int8" }], { repo: "lab/solubility" });
-  assert.match(rounded, /Trained and tested in 8-bit integers \(`--precision int8`\)\./);
 });
 
 test("names and prompts of a stranger stay text in the card", () => {

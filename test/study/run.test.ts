@@ -186,15 +186,6 @@ test("a head that was trained in 8-bit integers answers the same in f32, as its 
     const apart = Math.max(...found.map((x, i) => Math.abs(x - (reported[i] as number))));
     assert.ok(apart < 1e-4, `${apart} in ${used.engine.precision}`);
   }
-
-  const chain = tags.get("Chain") as Tag;
-  assert.deepEqual([chain.precision, tags.get("Count")?.precision], ["int8", "int8"]);
-  const kept = head.replace(
-    "{ kind: domain,",
-    `{ kind: domain, from: ${join(out, "tags/Chain.safetensors")},`,
-  );
-  const later = (await run(`${kept}stages:${countStage}`)).tags.get("Count") as Tag;
-  assert.deepEqual([later.precision, later.usesTags[0]?.sha256], ["f32", tagDigest(chain)]);
 });
 
 test("the same seed gives the same bits, another seed others", async () => {

@@ -33,7 +33,6 @@ test("every kind of tag comes back as it was saved", async () => {
     functionTag({ head: { ...head, bias: null }, scaling: null }),
     functionTag({ head: null, scaling: null, outputs: ["target"], template: null, usesTags: [] }),
     domainTag({ name: "A.b-c_9", length: 1, width: 12 }),
-    domainTag({ precision: "int8" }),
   ]) {
     assert.deepEqual(await loadTag(await saved(tag)), tag);
   }

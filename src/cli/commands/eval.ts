@@ -4,10 +4,9 @@ import { headingOf } from "../../evaluate/metric-names.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { evaluateTag, rowsToScore } from "../../study/evaluate.ts";
 import type { Evaluation, MetricInterval, OutputEvaluation } from "../../study/evaluation.ts";
-import { otherPrecision } from "../../tags/base.ts";
 import { listTags } from "../../tags/library.ts";
 import type { Io } from "../io.ts";
-import { type EngineChoice, withBase } from "../open-study.ts";
+import { type EngineChoice, noteWeights, withBase } from "../open-study.ts";
 import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
 import { grouped, table } from "../table.ts";
@@ -24,13 +23,14 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
   const { tag, tags } = await openTagsFor(name, folder);
   const rows = await readRows({ file: data });
   rowsToScore(tag, rows, choice.target);
-  const evaluation = await withBase(choice.base ?? defaultBase, choice, io, (base) =>
-    evaluateTag(base, tags, tag.name, rows, {
+  const evaluation = await withBase(choice.base ?? defaultBase, choice, io, (base) => {
+    noteWeights(io, base);
+    return evaluateTag(base, tags, tag.name, rows, {
       signal,
       ...(choice.target && { targets: choice.target }),
       onProgress: (done) => io.progress.update(`${grouped(done)} rows answered by ${tag.name} ...`),
-    }),
-  );
+    });
+  });
   io.progress.clear();
   return { text: textOf(evaluation, data), json: { data, ...evaluation } };
 }
@@ -82,10 +82,7 @@ function outputLines({ output, column, metrics, baseline, coverage }: OutputEval
   ];
 }
 
-function notesOn(evaluation: Evaluation): string[] {
-  const { failed, trimmed, outOfDomain, seen, usedInTraining, scored } = evaluation;
-  const hasHead = evaluation.answer === "number" || evaluation.answer === "class";
-  const precision = otherPrecision(evaluation.tag, hasHead, evaluation.trainedIn, evaluation.precision);
+function notesOn({ failed, trimmed, outOfDomain, seen, usedInTraining, scored }: Evaluation): string[] {
   return [
     ...failed.map(({ reason, rows }) => {
       const some = rows.slice(0, 5).map((r) => r + 1);
@@ -97,7 +94,6 @@ function notesOn(evaluation: Evaluation): string[] {
       : [
           `${grouped(outOfDomain)} of ${grouped(scored)} rows (${percent(outOfDomain / scored)}) are unlike those that the tag learned; of like rows it would be about 1 %.`,
         ]),
-    ...(precision ? [`! ${precision}`] : []),
     ...(usedInTraining
       ? ["! This file is one that the tag was made from: rows that it was trained on are no test."]
       : []),

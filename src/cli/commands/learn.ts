@@ -169,7 +169,7 @@ function nextSteps(
   base: string | undefined,
 ): string {
   const numbers = precision === "f32" ? "" : ` --precision ${precision}`;
-  const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}${numbers}`;
+  const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}`;
   const fields = columns.map((c) => `--field "${c}=..."`).join(" ");
   return [
     `Report:     ${page}`,

@@ -3,14 +3,12 @@ import type { Cell, WrittenColumn } from "../../data/parquet-writer.ts";
 import { streamPipe } from "../../data/pipe.ts";
 import { type RowBatch, streamRows } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
-import type { Base } from "../../models/base.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { type Prediction, predict } from "../../study/predict.ts";
 import { quote } from "../../suggest.ts";
-import { otherPrecision } from "../../tags/base.ts";
 import type { Tag } from "../../tags/tag.ts";
 import type { Io } from "../io.ts";
-import { type EngineChoice, withBase } from "../open-study.ts";
+import { type EngineChoice, noteWeights, withBase } from "../open-study.ts";
 import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
 import { grouped, properties } from "../table.ts";
@@ -46,7 +44,7 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
   if (out !== undefined) tableFormat(out);
   const { tag, tags } = await openTagsFor(choice.tag!, choice.tags);
   return withBase(choice.base ?? defaultBase, choice, io, async (base) => {
-    notePrecision(io, tag, base);
+    noteWeights(io, base);
     if (field)
       return one(tag, (await predict(base, tags, tag.name, [field], { signal }))[0] as Prediction, io);
     return many(io, choice, tag, (rows, firstRow) =>
@@ -160,11 +158,6 @@ function cells(tag: Tag, { values, intervals, probabilities, outOfDomain, error 
 
 function jsonOf({ trimmed: _, error, ...rest }: Prediction): object {
   return error ? { error: { code: error.code, problem: error.problem, cure: error.cure } } : rest;
-}
-
-function notePrecision({ progress }: Io, { name, head, precision }: Tag, { engine }: Base): void {
-  const other = otherPrecision(name, head !== null, precision ?? null, engine.precision);
-  if (other) progress.note(other);
 }
 
 function noteTrimmed({ progress }: Io, predictions: readonly Prediction[]): void {

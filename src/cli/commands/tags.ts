@@ -56,7 +56,6 @@ export async function showTag(file: string): Promise<Result> {
       "",
       `${base.architecture}, ${base.layers} layers of ${base.hiddenSize}, vocabulary of ${base.vocabSize}`,
     ],
-    ...(tag.precision ? ([["trained in", tag.precision]] as [string, string][]) : []),
     ["digest", tagDigest(tag)],
   );
   for (const [name, value] of Object.entries(tag.provenance)) entries.push([name, shown(value)]);

@@ -100,7 +100,9 @@ test("a sound training is silent", async () => {
 });
 
 test("rows that are all the same give no gradient", async () => {
-  has(await trained({ field: "same" }), "no-gradient", /gradient has been 0 for three steps/);
+  const same = await trained({ field: "same", rows: "{ to: 160 }", split: "test: 40, validation: 20" });
+  has(same, "no-gradient", /gradient has been 0 for three steps/);
+  assert.ok(!same.found.includes("small-validation"), "nothing was chosen");
 });
 
 test("a learning rate of nearly 0 moves nothing; 0 is refused", async () => {
@@ -137,6 +139,8 @@ test("a choice by too few validation rows", async () => {
   has(await trained({ ...few, stage: "learningRate: 5e-4" }), "small-validation", /on 20 rows,/);
   const groups = { split: "by: { group: [tenth] }, test: 80, validation: 80" };
   has(await trained({ ...groups, stage: "rate: 0.1" }), "small-validation", /on 80 rows in 2 groups,/);
+  const worse = await trained({ ...groups, stage: "learningRate: 0.3" });
+  has(worse, "small-validation", /Step 0 was chosen for the last step's validation loss is higher by/);
   const last = await trained({ ...groups, stage: "rate: 0.1\n    keep: last" });
   assert.deepEqual(last.found, [], "no step was chosen");
 });

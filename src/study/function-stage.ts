@@ -7,6 +7,7 @@ import type { Runner } from "../batch/runner.ts";
 import { mean } from "../evaluate/metrics.ts";
 import { fitOutlierDetector, type OutlierDetector } from "../evaluate/outliers.ts";
 import { WindowedRidge } from "../train/closed-form.ts";
+import { permutation } from "../train/order.ts";
 import { type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
 import type { ClosedForm } from "../train/trainer.ts";
 import { type Answer, type AnswerDescription, type Outcome, ridgeHead } from "./answers.ts";
@@ -52,8 +53,8 @@ export class HeadData {
     return this.examples[side];
   }
 
-  queries(side: Side, limit = Number.POSITIVE_INFINITY) {
-    return this.examples[side].slice(0, limit).map((e) => e.query);
+  queries(side: Side) {
+    return this.examples[side].map((e) => e.query);
   }
 
   /** Rows of all tasks, in their order. */
@@ -62,8 +63,8 @@ export class HeadData {
   }
 
   /** Coded targets, [n, outputs]. */
-  targets(side: Side, limit = Number.POSITIVE_INFINITY): Float64Array {
-    return Float64Array.from(this.examples[side].slice(0, limit).flatMap((e) => e.target));
+  targets(side: Side): Float64Array {
+    return Float64Array.from(this.examples[side].flatMap((e) => e.target));
   }
 
   /** Truth and prediction of every row of a side, per task and target. */
@@ -104,8 +105,16 @@ export class HeadData {
 }
 
 /** Hidden states at the read-outs, [n, hidden]. */
-const features = (runner: Runner, data: HeadData, side: Side, limit?: number): Promise<Float32Array> =>
-  runner.hidden(data.queries(side, limit), readout);
+const features = (runner: Runner, data: HeadData, side: Side): Promise<Float32Array> =>
+  runner.hidden(data.queries(side), readout);
+
+/** At most so many training rows, the same in every validation. Tables are often sorted, so they are drawn from all of it. */
+function sampled(data: HeadData, most: number) {
+  const [queries, rows] = [data.queries("train"), data.rows("train")];
+  const chosen = permutation(rows.length, 0).slice(0, most).sort();
+  const pick = <T>(all: readonly T[]): T[] => Array.from(chosen, (i) => all[i] as T);
+  return { queries: pick(queries), rows: pick(rows) };
+}
 
 /**
  * Ridge regression on the hidden states of up to `rows` training examples, as training goes: the squared error of
@@ -133,7 +142,8 @@ export const startHead = async (runner: Runner, data: HeadData, penalty: number,
   (await ridgeOnStates(runner, data, [penalty], rows)).head;
 
 async function ridgeOnStates(runner: Runner, data: HeadData, penalties: readonly number[], limit: number) {
-  const train = { x: await features(runner, data, "train", limit), rows: data.rows("train").slice(0, limit) };
+  const { queries, rows } = sampled(data, limit);
+  const train = { x: await runner.hidden(queries, readout), rows };
   const validation = { x: await features(runner, data, "validation"), rows: data.rows("validation") };
   const head = ridgeHead(train, validation, { penalties }, (row) => data.answer.encode(row));
   return { head, validation: validation.x };

@@ -1,24 +1,25 @@
 /**
  * Character counts: what a text says without any model. The floor that a function tag has to beat.
  */
-/** For every row its text fields, in the same order in all rows. */
-export type TextRows = readonly (readonly string[])[];
+/** For every row its texts by field; a field that a row lacks is an empty text. */
+export type TextRows = readonly Readonly<Record<string, string>>[];
 
-/** The characters (code points) of each field that training rows hold, sorted. */
-export type Alphabets = string[][];
+/** By field the characters (code points) that training rows hold, sorted. */
+export type Alphabets = ReadonlyMap<string, readonly string[]>;
 
 export function alphabetsOf(texts: TextRows): Alphabets {
-  const fields = texts[0]?.length ?? 0;
-  return Array.from({ length: fields }, (_, f) => {
-    const seen = new Set<string>();
-    for (const row of texts) for (const character of row[f]!) seen.add(character);
-    return [...seen].sort();
-  });
+  const seen = new Map<string, Set<string>>();
+  for (const [field, text] of texts.flatMap(Object.entries)) {
+    const own = seen.get(field) ?? new Set();
+    seen.set(field, own);
+    for (const character of text) own.add(character);
+  }
+  return new Map([...seen].map(([field, own]) => [field, [...own].sort()]));
 }
 
 /** Number of features: every character of every field, and each field's length. */
 export function featureCount(alphabets: Alphabets): number {
-  return alphabets.reduce((total, alphabet) => total + alphabet.length + 1, 0);
+  return [...alphabets.values()].reduce((total, alphabet) => total + alphabet.length + 1, 0);
 }
 
 /**
@@ -29,11 +30,11 @@ export function characterCounts(texts: TextRows, alphabets: Alphabets): Float32A
   const d = featureCount(alphabets);
   const counts = new Float32Array(texts.length * d);
   let offset = 0;
-  for (const [f, alphabet] of alphabets.entries()) {
+  for (const [field, alphabet] of alphabets) {
     const places = new Map(alphabet.map((character, i) => [character, i]));
     for (const [r, row] of texts.entries()) {
       const at = r * d + offset;
-      for (const character of row[f]!) {
+      for (const character of row[field] ?? "") {
         const place = places.get(character);
         if (place !== undefined) counts[at + place]!++;
         counts[at + alphabet.length]!++;

@@ -71,8 +71,9 @@ export async function probe(
 ): Promise<{ scores: Scores[]; fitted: FittedHead }> {
   const lengths = Object.fromEntries(data.tasks.map((t) => [t.functionTag as string, 0]));
   const bare = new HeadData(data.tasks, data.answer, new Set(), lengths);
-  const fitted = await fitHead(runner, bare, stage.head.penalties);
-  return { fitted, scores: data.scores("test", await predictSide(runner, bare, "test", fitted.head)) };
+  const reader = runner.options.reuse === "prefix" ? runner.reusing("spans") : runner;
+  const fitted = await fitHead(reader, bare, stage.head.penalties);
+  return { fitted, scores: data.scores("test", await predictSide(reader, bare, "test", fitted.head)) };
 }
 
 function characterFeatures(data: HeadData): Record<Side, Float32Array> {
@@ -86,11 +87,9 @@ function characterFeatures(data: HeadData): Record<Side, Float32Array> {
 const column = (data: HeadData, side: Side, field: string): string[] =>
   data.rows(side).map((row) => row.fields[field] ?? "");
 
-/** The data fields of the prompt, in order. */
-function fieldTexts(task: PreparedTask, row: TaskRow): string[] {
-  const prompt = task.compiler.compile(row, { withTarget: false });
-  return prompt.pieces.flatMap((p) => (p.kind === "field" ? [row.fields[p.name as string] ?? ""] : []));
-}
+/** The data of the prompt by field. */
+const fieldTexts = (task: PreparedTask, { fields }: TaskRow): Record<string, string> =>
+  Object.fromEntries(task.fields.map((field) => [field, fields[field] as string]));
 
 /** Runs a predictor of one output for each output; results are interleaved as [n, outputs]. */
 function perOutput(data: HeadData, predict: (train: Float64Array) => Float64Array): Float64Array {

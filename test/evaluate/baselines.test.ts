@@ -32,15 +32,33 @@ test("additive means recover an additive table", () => {
 
 test("character counts: characters of training, each field apart, then the length", () => {
   const train = [
-    ["CCO", "MK"],
-    ["C😀", ""],
+    { smiles: "CCO", protein: "MK" },
+    { smiles: "C😀", protein: "" },
   ];
   const alphabets = alphabetsOf(train);
-  assert.deepEqual(alphabets, [
-    ["C", "O", "😀"],
-    ["K", "M"],
-  ]);
+  assert.deepEqual(
+    [...alphabets],
+    [
+      ["smiles", ["C", "O", "😀"]],
+      ["protein", ["K", "M"]],
+    ],
+  );
   assert.equal(featureCount(alphabets), 7);
   assert.deepEqual([...characterCounts(train, alphabets)], [2, 1, 0, 3, 1, 1, 2, 1, 0, 1, 2, 0, 0, 0]);
-  assert.deepEqual([...characterCounts([["NCN", "MMX"]], alphabets)], [1, 0, 0, 3, 0, 2, 3]);
+  const other = { protein: "MMX", smiles: "NCN" };
+  assert.deepEqual([...characterCounts([other], alphabets)], [1, 0, 0, 3, 0, 2, 3]);
+});
+
+test("character counts of rows with other fields: by field, and what a row lacks is empty", () => {
+  const rows = [{ smiles: "CO" }, { assay: "a", smiles: "C" }, { assay: "b" }];
+  const alphabets = alphabetsOf(rows);
+  assert.deepEqual([...alphabets.keys()], ["smiles", "assay"]);
+  assert.deepEqual(
+    [...characterCounts(rows, alphabets)],
+    [
+      [1, 1, 2, 0, 0, 0],
+      [1, 0, 1, 1, 0, 1],
+      [0, 0, 0, 0, 1, 1],
+    ].flat(),
+  );
 });

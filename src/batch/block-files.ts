@@ -33,9 +33,9 @@ export interface DiskOptions {
   readonly home?: string;
 }
 
-async function aboutBlocks({ name, files, engine }: Base): Promise<BlocksAbout> {
-  const { device, threads, precision } = engine;
-  return { ...(await aboutCache(name, files, precision)), device, threads, processor: processor() };
+async function aboutBlocks(base: Base): Promise<BlocksAbout> {
+  const { device, threads, precision } = base.engine;
+  return { ...(await aboutCache(base, precision)), device, threads, processor: processor() };
 }
 
 export class BlockFiles {
@@ -43,15 +43,15 @@ export class BlockFiles {
   private readonly limit: number;
   /** Bytes of each block. */
   private readonly sizes: Map<string, number>;
-  /** Files of earlier processes, the longest unused first. */
-  private readonly old: CacheFile[];
+  /** Files by key that nothing in this process has read or written since they were last of use, the longest unused first. */
+  private readonly old: Map<string, string>;
   private bytes: number;
 
   private constructor(folder: string, limit: number, files: readonly CacheFile[]) {
     this.folder = folder;
     this.limit = limit;
     this.sizes = new Map(files.map(({ path, bytes }) => [keyOf(path), bytes]));
-    this.old = files.toSorted((a, b) => a.used - b.used);
+    this.old = new Map(files.toSorted((a, b) => a.used - b.used).map(({ path }) => [keyOf(path), path]));
     this.bytes = files.reduce((sum, f) => sum + f.bytes, 0);
   }
 
@@ -73,15 +73,17 @@ export class BlockFiles {
     return join(this.folder, key.slice(0, 2), key + ENDING);
   }
 
-  /** Whether a block of so many bytes may be written; files that no process of late has used go for it. */
+  /** Whether a block of so many bytes may be written; files that are not in use go for it. */
   async admit(key: string, numbers: number): Promise<boolean> {
     const bytes = numbers + DIGEST;
-    if (bytes > this.limit) return false;
+    if (bytes > this.limit || this.has(key)) return false;
     while (this.bytes + bytes > this.limit) {
-      const oldest = this.old.shift();
+      const [oldest] = this.old;
       if (!oldest) return false;
-      await rm(oldest.path, { force: true });
-      this.forget(keyOf(oldest.path));
+      const [gone, path] = oldest;
+      await rm(path, { force: true });
+      this.old.delete(gone);
+      this.forget(gone);
     }
     this.sizes.set(key, bytes);
     this.bytes += bytes;
@@ -95,10 +97,13 @@ export class BlockFiles {
   }
 
   /** Read in this process, so not to be deleted by it. */
-  used(keys: ReadonlySet<string>): void {
-    for (let i = this.old.length - 1; i >= 0; i--) {
-      if (keys.has(keyOf((this.old[i] as CacheFile).path))) this.old.splice(i, 1);
-    }
+  used(keys: Iterable<string>): void {
+    for (const key of keys) this.old.delete(key);
+  }
+
+  /** What is there is no longer in use: it may go for other blocks. */
+  unused(): void {
+    for (const key of this.sizes.keys()) if (!this.old.has(key)) this.old.set(key, this.path(key));
   }
 }
 

@@ -32,16 +32,20 @@ const bytesOf = (a: Int32Array | Float32Array): Uint8Array =>
 
 /**
  * Names blocks by all that their keys and values depend on: tokens, positions and vectors that they can see, the
- * frequencies that hold for a text as long as theirs, and where they stand if the architecture looks at that.
+ * frequencies that hold for a text as long as theirs, where they stand if the architecture looks at that, and for the
+ * last bits the shapes that they are computed in.
  */
 export class BlockNames {
   private readonly architecture: Pick<Architecture, "ropes" | "placement">;
   private readonly vectorsOf: VectorsOf;
+  private readonly shapes: string;
   private readonly digests = new Map<Float32Array, string>();
   private readonly known = new WeakMap<Block, string>();
 
-  constructor(architecture: Pick<Architecture, "ropes" | "placement">, vectorsOf: VectorsOf) {
+  /** @param shapes what the shapes of programs follow from; empty where they follow from what runs together */
+  constructor(architecture: Pick<Architecture, "ropes" | "placement">, vectorsOf: VectorsOf, shapes = "") {
     this.architecture = architecture;
+    this.shapes = shapes;
     this.vectorsOf = vectorsOf;
   }
 
@@ -60,7 +64,7 @@ export class BlockNames {
     const end = (positions[positions.length - 1] as number) + 1;
     const begin = kind === "text" ? 0 : origin;
     const hash = createHash("sha256")
-      .update(`${kind} ${regimes} ${place} `)
+      .update(`${kind} ${regimes} ${place} ${this.shapes} `)
       .update(bytesOf(ids.subarray(begin, end)));
     if (kind === "text") {
       const first = firstSeen(layout.query.prompt, layout.query.isolate);

@@ -101,6 +101,11 @@ export class Runner {
     this.options = options;
   }
 
+  /** Another way to run on the same store. */
+  reusing(reuse: Reuse): Runner {
+    return new Runner(this.base, this.vectorsOf, { ...this.options, reuse }, this.store);
+  }
+
   /** Hidden states after the final norm at each query's `position`, [n, hidden]. */
   hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
     return this.readHidden(queries, positionOf, this.teller(queries.length));
@@ -138,7 +143,9 @@ export class Runner {
 
   /** Stores what queries to come stand on, from the first on as far as memory goes: many at once fill whole runs. */
   async prepare(queries: readonly Query[]): Promise<void> {
-    if (this.options.reuse !== "none") await this.stored.prepare(this.stored.fitting(this.layouts(queries)));
+    if (this.options.reuse === "none") return;
+    const fitting = this.stored.fitting(this.layouts(queries));
+    await this.store.alone(() => this.stored.prepare(fitting));
   }
 
   /**
@@ -351,15 +358,17 @@ export class Runner {
     const { stored } = this;
     for (const portion of stored.portions(layouts, groups)) {
       const needed = portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout));
-      await stored.prepare(needed, apart);
-      let running = Promise.resolve();
-      for (const group of portion) {
-        const batch = stored.batch(layouts, group, shares);
+      await this.store.alone(async () => {
+        await stored.prepare(needed, apart);
+        let running = Promise.resolve();
+        for (const group of portion) {
+          const batch = stored.batch(layouts, group, shares);
+          await running;
+          running = work(batch, group.rows.flat());
+          await Promise.race([running, nextTurn()]); // for it to reach the engine
+        }
         await running;
-        running = work(batch, group.rows.flat());
-        await Promise.race([running, nextTurn()]); // for it to reach the engine
-      }
-      await running;
+      });
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * Which blocks of keys and values there are: in the engine's memory as far as its room goes, in files if there is
  * a place for them, and else to be computed again. Names say all that a block depends on, so one store serves every
- * runner of a base: stages, seeds and tags that share a prefix share its blocks.
+ * runner of a base: stages, seeds and tags that share a prefix share its blocks. Stores know nothing of each other.
  */
 import type { ResidentFile } from "../engine/protocol.ts";
 import type { Base } from "../models/base.ts";
@@ -14,18 +14,34 @@ export interface StoreOptions {
   readonly files?: BlockFiles | null;
 }
 
+let stores = 0;
+
 export class BlockStore {
   readonly memory: number;
-  private readonly base: Base;
+  /** @internal */
+  readonly base: Base;
   private readonly files: BlockFiles | null;
   /** Positions of each block in memory, the longest unused first. */
   private readonly held = new Map<string, number>();
   private bytes = 0;
+  /** The engine holds blocks of all stores of a base. */
+  private readonly name = `store ${stores++}`;
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(base: Base, options: StoreOptions = {}) {
     this.base = base;
     this.memory = options.memory ?? Number.POSITIVE_INFINITY;
     this.files = options.files ?? null;
+  }
+
+  /**
+   * One work after the other: what one has brought is not released for another before it has run.
+   * @internal
+   */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work);
+    this.last = done.catch(() => undefined);
+    return done;
   }
 
   /**
@@ -53,7 +69,7 @@ export class BlockStore {
         this.hold(key, positions);
       } else files.forget(key);
     });
-    files.used(new Set(blocks.keys()));
+    files.used(blocks.keys());
     return missing;
   }
 
@@ -79,9 +95,22 @@ export class BlockStore {
     return positions * positionBytes(this.base);
   }
 
-  /** Empties the memory; files stay. */
+  /** Empties the memory; files stay, until the room on disk is needed. */
   async clear(): Promise<void> {
-    await this.release([...this.held.keys()]);
+    await this.alone(() => this.release([...this.held.keys()]));
+    this.files?.unused();
+  }
+
+  /** Under which name the engine keeps a part of a block. @internal */
+  residentName(key: string, part: "key" | "value", layer: number): string {
+    return `${this.name}/${key}/${part}.${layer}`;
+  }
+
+  private residentNames(key: string): string[] {
+    return Array.from({ length: this.base.architecture.layers }, (_, l) => [
+      this.residentName(key, "key", l),
+      this.residentName(key, "value", l),
+    ]).flat();
   }
 
   private hold(key: string, positions: number): void {
@@ -115,14 +144,14 @@ export class BlockStore {
       this.bytes -= this.bytesOf(this.held.get(key) as number);
       this.held.delete(key);
     }
-    await this.base.engine.release(keys.flatMap((key) => residentNames(this.base, key)));
+    await this.base.engine.release(keys.flatMap((key) => this.residentNames(key)));
   }
 
   private fileOf(files: BlockFiles, key: string, positions: number): ResidentFile {
     const { kvHeads, headDim } = this.base.architecture;
     return {
       path: files.path(key),
-      names: residentNames(this.base, key),
+      names: this.residentNames(key),
       shape: [kvHeads, positions, headDim],
     };
   }
@@ -130,14 +159,3 @@ export class BlockStore {
 
 /** Bytes of the keys and values of one position in all layers, f32. */
 export const positionBytes = ({ architecture: a }: Base): number => a.layers * 2 * a.kvHeads * a.headDim * 4;
-
-/** Under which names the engine keeps a block. */
-export const residentName = (key: string, part: "key" | "value", layer: number): string =>
-  `${key}/${part}.${layer}`;
-
-function residentNames({ architecture }: Base, key: string): string[] {
-  return Array.from({ length: architecture.layers }, (_, l) => [
-    residentName(key, "key", l),
-    residentName(key, "value", l),
-  ]).flat();
-}

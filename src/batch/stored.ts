@@ -13,7 +13,7 @@ import { type Block, type Layout, withSpans } from "./layout.ts";
 import type { RunnerOptions } from "./runner.ts";
 import type { Placed } from "./sight.ts";
 import { attendTogether, roundPast, roundReads } from "./sizes.ts";
-import { type BlockStore, residentName } from "./store.ts";
+import type { BlockStore } from "./store.ts";
 
 /** A block that layouts need, and one of them whose block it is. */
 interface NeededBlock {
@@ -41,7 +41,8 @@ export class Stored {
     this.options = options;
     this.vectorsOf = vectorsOf;
     this.store = store;
-    this.names = new BlockNames(base.architecture, vectorsOf);
+    const shapes = options.fixedShapes ? `fixed ${options.tokens}` : "";
+    this.names = new BlockNames(base.architecture, vectorsOf, shapes);
   }
 
   readonly nameOf = (layout: Layout, b: number): string => this.names.of(layout, b);
@@ -68,7 +69,7 @@ export class Stored {
   placed(layout: Layout): Pick<PlacedBlock, "block" | "nameOf">[] {
     return layout.past.map((_, block) => {
       const key = this.nameOf(layout, block);
-      return { block, nameOf: (part, layer) => residentName(key, part, layer) };
+      return { block, nameOf: (part, layer) => this.store.residentName(key, part, layer) };
     });
   }
 
@@ -164,7 +165,7 @@ export class Stored {
       const keys = Array.from({ length: common[b] ? 1 : batch }, (_, row) => all[row] ?? null);
       for (let l = 0; l < architecture.layers; l++) {
         for (const part of ["key", "value"] as const) {
-          const stack = keys.map((key) => (key === null ? null : residentName(key, part, l)));
+          const stack = keys.map((key) => (key === null ? null : this.store.residentName(key, part, l)));
           made.feeds[`past.${b}.${part}.${l}`] = { stack };
         }
       }
@@ -198,7 +199,7 @@ export class Stored {
     const keep: Record<string, Keep> = {};
     for (let l = 0; l < this.base.architecture.layers; l++) {
       for (const part of ["key", "value"] as const) {
-        keep[`${part}.${l}`] = { names: names.map((key) => residentName(key, part, l)), lengths };
+        keep[`${part}.${l}`] = { names: names.map((key) => this.store.residentName(key, part, l)), lengths };
       }
     }
     const spec = { ...programShape(batch, this.options), reads: 0, result: { kind: "keys" } } as const;

@@ -19,7 +19,7 @@ export function writeArrays(path: string, arrays: readonly (Float32Array | Uint8
     renameSync(temporary, path);
   } catch (cause) {
     if (existsSync(temporary)) rmSync(temporary);
-    throw failure(path, "written", cause);
+    throw cacheFailure(path, "written", cause);
   }
 }
 
@@ -38,19 +38,33 @@ export function readBytes(path: string, end: number): Uint8Array<ArrayBuffer> | 
     bytes = readFileSync(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw failure(path, "read", cause);
+    throw cacheFailure(path, "read", cause);
   }
   const whole = bytes.length === end + DIGEST && digestOf(bytes.subarray(0, end)).equals(bytes.subarray(end));
   if (!whole) {
-    rmSync(path, { force: true });
+    try {
+      rmSync(path, { force: true });
+    } catch (cause) {
+      throw cacheFailure(path, "deleted, though it is not whole", cause);
+    }
     return null;
   }
-  const now = new Date();
-  utimesSync(path, now, now); // its last use, by which the longest unused are known
+  noteUse(path);
   return new Uint8Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + end) as ArrayBuffer);
 }
 
-function failure(path: string, what: string, cause: unknown): TagllmError {
+/** By their last use the longest unused are known. Of files of another user, or on a disk that is only read, it cannot be noted. */
+function noteUse(path: string): void {
+  const now = new Date();
+  try {
+    utimesSync(path, now, now);
+  } catch (cause) {
+    if (!["EPERM", "EACCES", "EROFS", "ENOENT"].includes((cause as NodeJS.ErrnoException).code ?? ""))
+      throw cause;
+  }
+}
+
+export function cacheFailure(path: string, what: string, cause: unknown): TagllmError {
   const { code } = cause as NodeJS.ErrnoException;
   return new TagllmError(
     "cache/file",

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isTemporary, makeFolder, replaceFile } from "../replace-file.ts";
 import { version } from "../version.ts";
+import { cacheFailure } from "./array-files.ts";
 import { runtimeVersion } from "./runtime-version.ts";
 
 export type CacheKind = "blocks" | "weights";
@@ -22,7 +23,7 @@ export interface CacheAbout {
   /** Of the code that computes them, and of the runtime. */
   readonly code: string;
   readonly base: string;
-  /** Of its config.json, and of size and time of its weight files. */
+  /** Of its fingerprint, its config.json, and size and time of its weight files. */
   readonly files: string;
   readonly precision: string;
 }
@@ -34,20 +35,29 @@ export function cacheHome(kind: CacheKind, environment: NodeJS.ProcessEnv = proc
   return join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "tagllm", kind);
 }
 
-/** @param files config.json and weight files of the base */
-export async function aboutCache(
-  base: string,
-  files: readonly string[],
-  precision: string,
-): Promise<CacheAbout> {
-  return { tagllm: version, code: codeDigest(), base, files: await filesDigest(files), precision };
+/** What the files of a cache are computed from. */
+export interface CachedBase {
+  readonly name: string;
+  readonly fingerprint: { readonly id: string };
+  /** config.json and weight files. */
+  readonly files: readonly string[];
 }
 
-/** A folder of `home`, made where there is none. */
+export async function aboutCache(base: CachedBase, precision: string): Promise<CacheAbout> {
+  return { tagllm: version, code: codeDigest(), base: base.name, files: await filesDigest(base), precision };
+}
+
+/** A folder of `home`, made where there is none. @throws cache/file */
 export async function openCacheFolder(home: string, about: CacheAbout): Promise<string> {
   const folder = join(home, folderName(about));
-  await makeFolder(folder);
-  await replaceFile(join(folder, aboutName), `${JSON.stringify(about, null, 2)}\n`);
+  if (await readAbout(folder)) return folder; // perhaps of another user, or on a disk that is only read
+  const file = join(folder, aboutName);
+  try {
+    await makeFolder(folder);
+    await replaceFile(file, `${JSON.stringify(about, null, 2)}\n`);
+  } catch (cause) {
+    throw cacheFailure(file, "written", cause);
+  }
   return folder;
 }
 
@@ -59,9 +69,12 @@ export async function readAbout<About extends CacheAbout>(folder: string): Promi
   }
 }
 
-/** Weight files are too large to be read for this; one that is written again has another time. */
-async function filesDigest(files: readonly string[]): Promise<string> {
-  const hash = createHash("sha256");
+/**
+ * Weight files are too large to be read for this. One that is written again has another time, or, where times are fixed
+ * (images, archives), other sampled bytes.
+ */
+async function filesDigest({ fingerprint, files }: CachedBase): Promise<string> {
+  const hash = createHash("sha256").update(fingerprint.id);
   for (const file of files) {
     if (file.endsWith(".json")) hash.update(await readFile(file));
     else {
@@ -115,10 +128,7 @@ export interface CachedFolder {
 }
 
 export async function listCached(kind: CacheKind, home = cacheHome(kind)): Promise<CachedFolder[]> {
-  const names = await readdir(home).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
+  const names = await readdir(home).catch(missing);
   const own = { code: codeDigest(), processor: processor() };
   return Promise.all(
     names
@@ -141,9 +151,15 @@ export async function listCached(kind: CacheKind, home = cacheHome(kind)): Promi
   );
 }
 
+/** Nothing is in a folder that is not there, or that another process has just deleted. */
+function missing(error: NodeJS.ErrnoException): never[] {
+  if (error.code === "ENOENT") return [];
+  throw error;
+}
+
 /** Files of a folder but about.json; what a crash left unfinished is deleted. */
 export async function filesIn(folder: string): Promise<CacheFile[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(missing);
   const found = await Promise.all(
     entries.map(async (entry): Promise<CacheFile | null> => {
       const path = join(entry.parentPath ?? entry.path, entry.name);

@@ -2,6 +2,7 @@
 import type { Query } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import type { BlockStore } from "../batch/store.ts";
+import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { requireTag } from "../tags/library.ts";
 import type { Tag } from "../tags/tag.ts";
@@ -64,6 +65,12 @@ export async function* generateStream(
   options: GenerateOptions = {},
 ): AsyncGenerator<GenerateEvent> {
   const tags = options.tags ?? new Map<string, Tag>();
+  if (options.store && options.store.base !== base)
+    throw new TagllmError(
+      "generate/setting",
+      `The store holds keys and values of ${options.store.base.name}, loaded before; the prompts are for another base (${base.name}).`,
+      "Make a BlockStore of the base that writes.",
+    );
   const settings = fullSettings(options, base.endTokens, base.architecture.vocabSize);
   const queries = queriesOf(base, prompts, tags, options.bos);
   const runner = new Runner(

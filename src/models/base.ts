@@ -120,7 +120,7 @@ export class Base {
    * id (ORG/NAME, ORG/NAME@REVISION; docs/hub.md), into an engine, a thread of its own. The caller closes the base, or
    * the process does not end.
    *
-   * @throws hub/*, weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory, aborted
+   * @throws hub/*, weights/*, model/*, tokenizer/*, engine/start, engine/device, engine/memory, cache/file, aborted
    */
   static async load(place: string, { onDownload, signal, ...options }: BaseOptions = {}): Promise<Base> {
     const read = await readBase(place, { onDownload, signal });
@@ -131,7 +131,7 @@ export class Base {
     const engine = await Engine.start({
       ...options,
       precision,
-      ...(bits && { weightFiles: await openWeightFiles(read.name, filesOf(read), bits) }),
+      ...(bits && { weightFiles: await openWeightFiles({ ...read, files: filesOf(read) }, bits) }),
     });
     try {
       await engine.load([...tensors].map(([tensor, info]) => ({ name: tensor, info })));

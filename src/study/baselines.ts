@@ -63,7 +63,10 @@ function fromFeatures(data: HeadData, x: Record<Side, Float32Array>, standardise
   return data.answer.predictions(applyHead(x.test, head));
 }
 
-/** Ridge on the frozen model's last state of the prompt without the function tag. */
+/**
+ * Ridge on the frozen model's last state of the prompt without the function tag. It ends one position before the tag's
+ * prefix, which would therefore be stored a second time: only spans are.
+ */
 export async function probe(
   runner: Runner,
   stage: StudyStage,

@@ -1,9 +1,11 @@
 /** Whatever memory and disk the store has, the numbers are those of a store that holds everything. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { promisify } from "node:util";
 import { BlockFiles } from "../../src/batch/block-files.ts";
 import type { Query } from "../../src/batch/layout.ts";
 import { Runner, type RunnerProgress } from "../../src/batch/runner.ts";
@@ -27,7 +29,7 @@ before(async () => {
     if (spec.result.kind === "keys") computed++;
     return tiny.program(spec);
   };
-  base = { ...tiny, program, name: "tiny", files: [] } as unknown as Base;
+  base = { ...tiny, program, name: "tiny", files: [], fingerprint: { id: "tiny" } } as unknown as Base;
 });
 after(() => base.close());
 beforeEach(async (t) => {
@@ -103,6 +105,54 @@ test("a runner tells how much of what was missing is stored, then how much is re
   await runner.clear();
 });
 
+test("stores of a base know nothing of each other", async () => {
+  const expected = await hidden({});
+  const options = { reuse: "prefix", tokens: 32, fixedShapes: true } as const;
+  const runners = [0, 1].map(
+    () => new Runner(base, (tag) => vectors.get(tag) as Float32Array, options, new BlockStore(base)),
+  ) as [Runner, Runner];
+  for (const runner of runners) await runner.hidden(queries, readout);
+  await runners[1].clear();
+  assert.deepEqual(await runners[0].hidden(queries, readout), expected);
+  await runners[0].clear();
+});
+
+test("calls at the same time on one store with little memory wait for each other", async () => {
+  const expected = await hidden({});
+  const memory = few * positionBytes(base);
+  const store = new BlockStore(base, { memory });
+  const options = { reuse: "prefix", tokens: 32, fixedShapes: true } as const;
+  const runner = new Runner(base, (tag) => vectors.get(tag) as Float32Array, options, store);
+  const found = await Promise.all([0, 1, 2].map(() => runner.hidden(queries, readout)));
+  for (const one of found) assert.deepEqual(one, expected);
+  assert.ok((await base.engine.stats()).residentBytes < 3 * memory);
+  await store.clear();
+  computed = 0;
+  await runner.hidden(queries.slice(0, 1), readout);
+  const once = computed;
+  await runner.hidden(queries.slice(0, 1), readout);
+  assert.equal(computed, once, "what fits the memory is kept after as before");
+  await store.clear();
+});
+
+test("blocks are told apart by the shapes that they are computed in", async () => {
+  const store = new BlockStore(base);
+  const one = { reuse: "prefix", tokens: 32, fixedShapes: true } as const;
+  const counts: number[] = [];
+  for (const options of [one, { ...one, fixedShapes: false }, { ...one, tokens: 64 }, one]) {
+    const runner = new Runner(base, (tag) => vectors.get(tag) as Float32Array, options, store);
+    computed = 0;
+    await runner.hidden(queries, readout);
+    counts.push(computed);
+  }
+  assert.ok(
+    counts.slice(0, 3).every((n) => n > 0),
+    String(counts),
+  );
+  assert.equal(counts[3], 0);
+  await store.clear();
+});
+
 test("files serve a later store, which computes nothing", async () => {
   const expected = await hidden({});
   const memory = few * positionBytes(base);
@@ -161,6 +211,45 @@ test("the limit holds, and blocks in use push out those of earlier processes", a
   assert.equal(await total(), full);
 });
 
+test("files that a cleared store has no use for go for those of the next seed", async () => {
+  const own = await files();
+  await hidden({ files: own });
+  const sizes = await Promise.all((await blockPaths()).map(async (path) => (await stat(path)).size));
+  const all = sizes.reduce((sum, n) => sum + n, 0);
+  await rm(home, { recursive: true });
+  const limited = await files(all);
+  const first = await hidden({ files: limited });
+  const before = new Set(await blockPaths());
+  const others = Array.from({ length: 24 }, () => randomQuery(random, 16, true, true));
+  await hidden({ files: limited }, others);
+  const left = (await blockPaths()).filter((path) => before.has(path));
+  assert.ok(left.length < before.size / 2, `${left.length} of ${before.size} are still there`);
+  computed = 0;
+  assert.deepEqual(await hidden({ files: limited }), first);
+  assert.ok(computed > 0);
+});
+
+test("a file of another user, whose last use cannot be noted, is read all the same", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("only root can act as another user");
+  await hidden({ files: await files() });
+  await promisify(execFile)("chmod", ["-R", "a+rX", home]);
+  const [path] = (await blockPaths()) as [string];
+  const numbers = ((await stat(path)).size - 32) / 4;
+  const module = new URL("../../src/engine/array-files.ts", import.meta.url).href;
+  const asAnother = (then: string) => {
+    const script = `import(${JSON.stringify(module)}).then(({ readArrays }) => ${then})`;
+    const words = ["--import", import.meta.resolve("tsx"), "-e", script];
+    const env = { ...process.env, HOME: home, TMPDIR: tmpdir() };
+    return promisify(execFile)(process.execPath, words, { uid: 65534, gid: 65534, env });
+  };
+  const reached = await asAnother("console.log('here')").catch(() => null);
+  if (!reached) return t.skip("another user may not read this checkout");
+  const { stdout } = await asAnother(
+    `console.log(readArrays(${JSON.stringify(path)}, 1, ${numbers})?.[0].length)`,
+  );
+  assert.equal(stdout.trim(), String(numbers));
+});
+
 test("other vectors, another base or place: other files; a folder that cannot be written is said", async () => {
   await hidden({ files: await files() });
   const before = (await blockPaths()).length;
@@ -179,6 +268,8 @@ test("other vectors, another base or place: other files; a folder that cannot be
   const other = { ...base, files: [config] } as unknown as Base;
   const [one, two] = [await files(), await BlockFiles.open(other, { limit: 1e9, home })];
   assert.notEqual(one.folder, two.folder);
+  const trainedOn = { ...other, fingerprint: { id: "another" } } as unknown as Base;
+  assert.notEqual((await BlockFiles.open(trainedOn, { limit: 1e9, home })).folder, two.folder);
   assert.equal(cacheHome("blocks", { TAGLLM_CACHE: "/x" }), join("/x", "blocks"));
   assert.equal(cacheHome("blocks", { XDG_CACHE_HOME: "/y" }), join("/y", "tagllm", "blocks"));
 
@@ -187,4 +278,8 @@ test("other vectors, another base or place: other files; a folder that cannot be
   await rm(two.folder, { recursive: true });
   await writeFile(two.folder, "");
   await assert.rejects(hidden({ files: two }), { code: "cache/file", message: /ENOTDIR|EEXIST/ });
+  await assert.rejects(BlockFiles.open(other, { limit: 1e9, home: join(two.folder, "inside") }), {
+    code: "cache/file",
+    message: /ENOTDIR/,
+  });
 });

@@ -274,8 +274,18 @@ test("stored spans serve the next call, and are not run again", async () => {
   assert.ok(residents > 0, "spans are kept");
   assert.deepEqual(await all(prompts, { store }), first);
   assert.equal((await base.engine.stats()).residents, residents);
+  await all([...prompts, ...prompts]); // shares the spans of a call of its own, and forgets them
+  assert.equal((await base.engine.stats()).residents, residents);
+  assert.deepEqual(await all(prompts, { store }), first);
+  const overlapping = await Promise.all([all(prompts, { store }), all(prompts, { store })]);
+  assert.deepEqual(overlapping, [first, first]);
   await store.clear();
   assert.equal((await base.engine.stats()).residents, 0, "nothing else is left behind");
+});
+
+test("a store of another base is refused", async () => {
+  const store = new BlockStore({ ...base, name: "other" } as unknown as Base);
+  await assert.rejects(all(mixedPrompts(), { store }), { code: "generate/setting", message: /other/ });
 });
 
 test("who leaves the loop or aborts ends the writing, and nothing stays behind", async () => {

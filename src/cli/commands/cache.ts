@@ -53,7 +53,7 @@ export async function pruneCache({ all = false, older }: PruneChoice): Promise<R
   const home = dirname(cacheHome("blocks"));
   const goes = (s: CachedFolder) => all || (older === undefined ? !s.current : ageOf(s) > older);
   const gone = (await allCached()).filter(goes);
-  for (const { folder } of gone) await rm(folder, { recursive: true, force: true });
+  for (const { folder } of gone) await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   const size = gone.reduce((sum, s) => sum + s.bytes, 0);
   const text = gone.length
     ? `${bytes(size)} freed: ${gone.map((s) => `${basename(s.folder)} (${s.about?.base ?? "?"})`).join(", ")}.`

@@ -53,6 +53,8 @@ export interface PromptOptions {
   tokenizer: TextTokenizer;
   /** The most positions a prompt may take, tag vectors and target included. */
   maxTokens: number;
+  /** The most positions where cutting data fields can reach it, so that there is room behind; default `maxTokens`. */
+  cutTo?: number;
   bos: boolean;
   /** False leaves out everything after the function tag: for heads, and for asking. */
   withTarget: boolean;
@@ -62,6 +64,13 @@ export interface PromptOptions {
    */
   eosAfterTarget: boolean;
 }
+
+/**
+ * The positions of a base to which a question is cut so that an answer of so many tokens has room behind it. Half of
+ * them are the question's, as answers may be allowed to be long that are not.
+ */
+export const questionPositions = (positions: number, answerTokens: number): number =>
+  Math.max(positions - answerTokens, Math.floor(positions / 2));
 
 /** A piece that has its tokens and not yet its place. */
 interface Segment {
@@ -246,14 +255,18 @@ function fixed(kind: Piece["kind"], text: string, ids: Int32Array, name?: string
  * Cut tokens until the segments fit: always the last token of the field that is longest at that moment (of
  * equals the later one), so the longest fields are levelled down and shorter ones stay whole.
  */
-function trimFields(segments: Segment[], { maxTokens, tokenizer }: PromptOptions): Prompt["trimmed"] {
-  let excess = totalLength(segments) - maxTokens;
-  if (excess <= 0) return [];
+function trimFields(
+  segments: Segment[],
+  { maxTokens, cutTo = maxTokens, tokenizer }: PromptOptions,
+): Prompt["trimmed"] {
+  const length = totalLength(segments);
+  const wanted = Math.min(maxTokens, cutTo);
+  if (length <= wanted) return [];
   const least = segments.reduce((sum, segment) => sum + segment.atLeast, 0);
   if (!(least <= maxTokens)) throw tooLong(segments, least, maxTokens);
 
   const keep = segments.map((segment) => segment.ids.length);
-  for (; excess > 0; excess--) {
+  for (let excess = length - Math.max(least, wanted); excess > 0; excess--) {
     let longest = -1;
     for (const [index, { atLeast }] of segments.entries()) {
       if (keep[index]! > atLeast && (longest === -1 || keep[index]! >= keep[longest]!)) longest = index;

@@ -34,7 +34,7 @@ export interface LossRow {
   readonly tokens?: number;
   /** Text of a domain. */
   readonly characters?: number;
-  /** Text answers of the first rows: as they should be, and as they were written. */
+  /** Text answers of some rows: as they should be, and as they were written. */
   readonly truth?: string;
   readonly said?: string;
 }

@@ -73,7 +73,7 @@ export async function evaluateText(context: Context): Promise<Scored> {
   return {
     rows: kept.map(({ row }) => row),
     outputs: kept.length ? [evaluation] : [],
-    trimmed: own.filter((p) => p.trimmed.length > 0).length,
+    trimmed: own.filter((p, i) => p.trimmed.length > 0 || kept[i]?.prediction.trimmed.length).length,
     outOfDomain: null,
   };
 }

@@ -12,6 +12,7 @@ import { conformalLevel } from "../evaluate/conformal.ts";
 import { classesOfRows, type MetricsOfRows, numbersOfRows } from "../evaluate/of-rows.ts";
 import type { Base } from "../models/base.ts";
 import { closest, quote } from "../suggest.ts";
+import { requireBase } from "../tags/base.ts";
 import { requireTag } from "../tags/library.ts";
 import type { Tag } from "../tags/tag.ts";
 import { evaluateDomain, evaluateText } from "./evaluate-text.ts";
@@ -36,7 +37,7 @@ import { readSeen, wasSeen } from "./sources.ts";
  * Scores a function tag on a labelled table, or a domain tag on texts.
  *
  * @param tags the tag and the domain tags of its template, by name
- * @throws tag/*, prompts/*, data/column, study/data (no row can be scored, or the targets do not fit the tag),
+ * @throws tag/* (unknown, wrong-base, changed), prompts/*, data/column, study/data (no row can be scored, or the targets do not fit the tag),
  * aborted
  */
 export async function evaluateTag(
@@ -47,6 +48,7 @@ export async function evaluateTag(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const tag = requireTag(tags, name);
+  requireBase(tag, base.fingerprint);
   const { columns, rows, failures } = rowsToScore(tag, table, options.targets);
   const seenSets = await readSeen(base.folder);
   const known = table.files.some((f) => seenSets.some((s) => s.files.includes(basename(f.path))));

@@ -7,7 +7,7 @@ import type { Runner } from "../batch/runner.ts";
 import { mean } from "../evaluate/metrics.ts";
 import { fitOutlierDetector, type OutlierDetector } from "../evaluate/outliers.ts";
 import { WindowedRidge } from "../train/closed-form.ts";
-import { permutation } from "../train/order.ts";
+import { drawn } from "../train/order.ts";
 import { type HeadExample, type HeadTask, headPredictions, readout } from "../train/tasks.ts";
 import type { ClosedForm } from "../train/trainer.ts";
 import { type Answer, type AnswerDescription, type Outcome, ridgeHead } from "./answers.ts";
@@ -108,14 +108,6 @@ export class HeadData {
 const features = (runner: Runner, data: HeadData, side: Side): Promise<Float32Array> =>
   runner.hidden(data.queries(side), readout);
 
-/** At most so many training rows, the same in every validation. Tables are often sorted, so they are drawn from all of it. */
-function sampled(data: HeadData, most: number) {
-  const [queries, rows] = [data.queries("train"), data.rows("train")];
-  const chosen = permutation(rows.length, 0).slice(0, most).sort();
-  const pick = <T>(all: readonly T[]): T[] => Array.from(chosen, (i) => all[i] as T);
-  return { queries: pick(queries), rows: pick(rows) };
-}
-
 /**
  * Ridge regression on the hidden states of up to `rows` training examples, as training goes: the squared error of
  * each validation example, mean over its outputs.
@@ -142,8 +134,8 @@ export const startHead = async (runner: Runner, data: HeadData, penalty: number,
   (await ridgeOnStates(runner, data, [penalty], rows)).head;
 
 async function ridgeOnStates(runner: Runner, data: HeadData, penalties: readonly number[], limit: number) {
-  const { queries, rows } = sampled(data, limit);
-  const train = { x: await runner.hidden(queries, readout), rows };
+  const queries = drawn(data.queries("train"), limit);
+  const train = { x: await runner.hidden(queries, readout), rows: drawn(data.rows("train"), limit) };
   const validation = { x: await features(runner, data, "validation"), rows: data.rows("validation") };
   const head = ridgeHead(train, validation, { penalties }, (row) => data.answer.encode(row));
   return { head, validation: validation.x };

@@ -7,7 +7,7 @@ import { Runner } from "../batch/runner.ts";
 import type { Base } from "../models/base.ts";
 import type { Prompt } from "../prompts/prompt.ts";
 import { parseTemplate, type Template, type TemplatePiece } from "../prompts/template.ts";
-import { permutation } from "../train/order.ts";
+import { drawn, permutation } from "../train/order.ts";
 import type { Metrics } from "./methods.ts";
 import type { Study } from "./schema.ts";
 import type { StageRun } from "./stages.ts";
@@ -29,11 +29,13 @@ export async function plainBaselines(run: StageRun, task: PreparedTask): Promise
   const copied = run.first && copiedField(run, task);
   if (!plain) return { ...copied };
   const { examples, rows } = run.stage.stage.answers;
-  const drawn = [...permutation(task.rows.train.length, run.seed)].map((i) => task.rows.train[i] as TaskRow);
+  const shuffled = [...permutation(task.rows.train.length, run.seed)].map(
+    (i) => task.rows.train[i] as TaskRow,
+  );
   const prompts = (counts: readonly number[]): PlainPrompt[] =>
-    counts.flatMap((count) => plain.map((template) => ({ template, examples: drawn.slice(0, count) })));
+    counts.flatMap((count) => plain.map((template) => ({ template, examples: shuffled.slice(0, count) })));
   const scored = async (candidates: readonly PlainPrompt[]) =>
-    answerMetrics(await answers(run, task, await best(run, task, candidates), task.rows.test.slice(0, rows)));
+    answerMetrics(await answers(run, task, await best(run, task, candidates), drawn(task.rows.test, rows)));
   return {
     ...copied,
     ...(run.first && { "no tags": await scored(prompts([0])) }),
@@ -51,7 +53,7 @@ function copiedField({ stage }: StageRun, task: PreparedTask): Record<string, Me
   };
   const ranked = fields.map((field) => ({ field, chrf: copying(field, validation).chrf ?? 0 }));
   const [chosen] = ranked.toSorted((a, b) => b.chrf - a.chrf);
-  return chosen ? { "copied field": copying(chosen.field, test.slice(0, stage.stage.answers.rows)) } : {};
+  return chosen ? { "copied field": copying(chosen.field, drawn(test, stage.stage.answers.rows)) } : {};
 }
 
 /** By chrF on validation rows. */
@@ -60,7 +62,7 @@ async function best(
   task: PreparedTask,
   candidates: readonly PlainPrompt[],
 ): Promise<PlainPrompt> {
-  const rows = task.rows.validation.slice(0, run.stage.stage.answers.validationRows);
+  const rows = drawn(task.rows.validation, run.stage.stage.answers.validationRows);
   let chosen = { prompt: candidates[0] as PlainPrompt, chrf: Number.NEGATIVE_INFINITY };
   for (const prompt of candidates) {
     const { chrf = 0 } = answerMetrics(await answers(run, task, prompt, rows));
@@ -78,7 +80,8 @@ async function answers(
 ): Promise<TextAnswer[]> {
   const { base, loaded } = prepared;
   const target = task.targets[0] as string;
-  const compile = plainCompiler(loaded.study, base, task, prompt);
+  const maxTokens = stage.stage.answers.tokens;
+  const compile = plainCompiler(loaded.study, base, task, prompt, maxTokens);
   const separate = prompt.template.includes("\n") ? "\n\n" : "\n";
   const lines = task.rows.train.some(({ fields }) => fields[target]?.includes("\n"));
   const writer = new Runner(base, noTag, {
@@ -90,7 +93,7 @@ async function answers(
     isolate: false,
     end: { closing: "", endOfTurn: "" },
     stop: [lines ? separate : "\n"],
-    maxTokens: stage.stage.answers.tokens,
+    maxTokens,
   });
   return textAnswers(task, rows, said);
 }
@@ -105,6 +108,7 @@ export function plainCompiler(
   base: Base,
   task: PreparedTask,
   { template, examples }: PlainPrompt,
+  answerTokens: number,
 ): (row: TaskRow) => Prompt {
   const { pieces } = parseTemplate(template);
   const separator = text(template.includes("\n") ? "\n\n" : "\n");
@@ -120,7 +124,8 @@ export function plainCompiler(
     bos: task.compiler.bos,
     eos: false,
   });
-  return ({ fields }) => compiler.compile({ fields: { ...fields, ...given } }, { withTarget: false });
+  return ({ fields }) =>
+    compiler.compile({ fields: { ...fields, ...given } }, { withTarget: false, answerTokens });
 }
 
 const text = (words: string): TemplatePiece => ({ kind: "text", text: words });

@@ -7,7 +7,7 @@ import { outlierDistances } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { readTemplate } from "../prompts/chat.ts";
-import { type AnswerEnd, compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { type AnswerEnd, compilePrompt, type Prompt, questionPositions } from "../prompts/prompt.ts";
 import type { Template, TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
@@ -34,7 +34,7 @@ export interface Prediction {
   readonly composed?: true;
   /** Why there is no answer for this row; only with `keepFailed`. */
   readonly error?: TagllmError;
-  /** Tokens cut from data fields because the prompt did not fit the base. */
+  /** Tokens cut from data fields because the prompt, and room for an answer in text, did not fit the base. */
   readonly trimmed: readonly { readonly field: string; readonly tokens: number }[];
 }
 
@@ -42,7 +42,7 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
   /** New tokens of one run of the engine; default 512. */
   readonly tokens?: number;
-  /** Longest text answer in tokens; default 64. */
+  /** Longest text answer in tokens; default 64. Data fields are cut to leave it room, up to half of the base. */
   readonly answerTokens?: number;
   /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
   readonly keepFailed?: boolean;
@@ -87,7 +87,9 @@ export async function predict(
     fields: Object.keys(rows[0] as Record<string, string>),
     ...(tag.outputs[0] !== undefined && { target: tag.outputs[0] }),
   });
-  const compiled = rows.map((row, i) => compileRow(bound, row, i + (options.firstRow ?? 1), tag, base));
+  const { answerTokens = 64, firstRow = 1 } = options;
+  const compile = rowCompiler(bound, tag, base, answerTokens);
+  const compiled = rows.map((row, i) => compile(row, i + firstRow));
   const failed = compiled.find((c) => c instanceof TagllmError);
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
@@ -100,7 +102,7 @@ export async function predict(
   try {
     const answers = tag.head
       ? await predictWithHead(runner, tag, prompts)
-      : await predictText(runner, tag, prompts, bound, options.answerTokens ?? 64);
+      : await predictText(runner, tag, prompts, bound, answerTokens);
     let next = 0;
     return compiled.map((c) =>
       c instanceof TagllmError
@@ -131,26 +133,26 @@ function requireQuestion({ source, pieces }: Template, { name, kind }: Tag): voi
   );
 }
 
-function compileRow(
+/** Makes the prompt of a row, or the error that says which row makes none. */
+function rowCompiler(
   bound: BoundTemplate,
-  row: Record<string, string>,
-  number: number,
   tag: Tag,
-  base: Base,
-): Prompt | TagllmError {
-  try {
-    return compilePrompt(bound, row, {
-      tokenizer: base.tokenizer,
-      // An answer in text needs at least one position more.
-      maxTokens: base.architecture.maxPositions - (tag.head ? 0 : 1),
-      bos: tag.bos,
-      withTarget: false,
-      eosAfterTarget: false,
-    });
-  } catch (e) {
-    if (!(e instanceof TagllmError)) throw e;
-    return new TagllmError(e.code, `Row ${number}: ${e.problem}`, e.cure, { cause: e });
-  }
+  { tokenizer, architecture: { maxPositions } }: Base,
+  answerTokens: number,
+): (row: Record<string, string>, number: number) => Prompt | TagllmError {
+  const limits = tag.head
+    ? { maxTokens: maxPositions }
+    : // An answer in text needs at least one position more.
+      { maxTokens: maxPositions - 1, cutTo: questionPositions(maxPositions, answerTokens) };
+  const options = { tokenizer, ...limits, bos: tag.bos, withTarget: false, eosAfterTarget: false };
+  return (row, number) => {
+    try {
+      return compilePrompt(bound, row, options);
+    } catch (e) {
+      if (!(e instanceof TagllmError)) throw e;
+      return new TagllmError(e.code, `Row ${number}: ${e.problem}`, e.cure, { cause: e });
+    }
+  };
 }
 
 type Answered = Omit<Prediction, "trimmed">;

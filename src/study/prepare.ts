@@ -12,7 +12,7 @@ import { classesOf, withoutUnknown } from "./classes.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudyStage } from "./schema.ts";
 import { readSources, type Side, type Source } from "./sources.ts";
-import { type PreparedTask, prepareTask, queryOf, type TaskKind } from "./tasks.ts";
+import { hasHead, type PreparedTask, prepareTask, queryOf, requireRows, type TaskKind } from "./tasks.ts";
 
 export interface PreparedStage {
   readonly stage: StudyStage;
@@ -32,9 +32,10 @@ export interface PreparedStudy {
 }
 
 /**
- * Reads data, divides it, binds templates and compiles one prompt of each task. Nothing is run or written.
+ * Reads data, divides it, binds templates and compiles one prompt of each task, all where answers are text and may be
+ * too long. Nothing is run or written.
  *
- * @throws data/*, study/data, study/invalid, prompts/*, model/seen
+ * @throws data/*, study/data, study/rows, study/invalid, prompts/*, model/seen
  */
 export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<PreparedStudy> {
   const { study } = loaded;
@@ -45,15 +46,21 @@ export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<Pre
     );
     const kind = stageKind(stage, tasks);
     const classes = kind === "class" ? classesOf(stage.name, tasks) : null;
-    return { stage, kind, classes, tasks: classes ? tasks.map((t) => withoutUnknown(t, classes)) : tasks };
+    return { stage, kind, classes, tasks: classes ? tasks.map((t) => withKnown(t, classes)) : tasks };
   });
   for (const { tasks } of stages) {
     for (const task of tasks) {
       const first = task.rows.train[0];
-      if (first) task.compiler.compile(first, { withTarget: task.kind === "text" });
+      if (first && task.kind !== "text") task.compiler.compile(first, { withTarget: false });
     }
   }
   return { loaded, base, sources, stages };
+}
+
+function withKnown(task: PreparedTask, classes: readonly string[]): PreparedTask {
+  const known = withoutUnknown(task, classes);
+  requireRows(known);
+  return known;
 }
 
 function stageKind(stage: StudyStage, tasks: readonly PreparedTask[]): TaskKind {
@@ -67,7 +74,16 @@ function stageKind(stage: StudyStage, tasks: readonly PreparedTask[]): TaskKind 
       "All tasks of a stage learn text of domains, or all answer text, or all the same numbers.",
     );
   }
-  return kinds[0] as TaskKind;
+  const kind = kinds[0] as TaskKind;
+  const asked = [...new Set(tasks.map((t) => t.functionTag))];
+  if (hasHead(kind) && asked.length > 1) {
+    throw new TagllmError(
+      "study/invalid",
+      `Stage ${quote(stage.name)} asks ${asked.map((tag) => `<${tag}>`).join(" and ")}, and trains one head.`,
+      "Give each of these function tags a stage of its own.",
+    );
+  }
+  return kind;
 }
 
 /** What a stage keeps of its prompts between steps, and how many bytes of keys and values that is. */

@@ -136,7 +136,9 @@ const dropOrError = z.enum(["drop", "error"]).default("drop");
 const rowHandling = z
   .strictObject({
     empty: dropOrError.describe("Rows without a value in a field of the template"),
-    unwritable: dropOrError.describe("Rows with text that the base's tokenizer has no token for"),
+    unwritable: dropOrError.describe(
+      "Rows with text that the base's tokenizer has no token for, or with an answer in text that is too long for the base",
+    ),
     missing: dropOrError.describe("Rows without a target: empty, NA, N/A, null, None"),
     notNumber: dropOrError.describe("Rows whose target is text where a number is wanted"),
     notFinite: dropOrError.describe("Rows whose target is NaN or infinite"),
@@ -237,7 +239,7 @@ const stage = z.strictObject({
         .int()
         .min(0)
         .default(200)
-        .describe("Test rows, from the first on, whose answers are written and compared with the truth"),
+        .describe("Test rows, drawn from all of them, whose answers are written and compared with the truth"),
       tokens: count.default(64).describe("Longest answer"),
       examples: z
         .array(count)
@@ -246,7 +248,7 @@ const stage = z.strictObject({
         .describe("How many answered training rows may stand before a plain prompt; validation chooses"),
       validationRows: count
         .default(50)
-        .describe("Validation rows, from the first on, that choose among plain prompts by chrF"),
+        .describe("Validation rows, drawn from all of them, that choose among plain prompts by chrF"),
     })
     .prefault({})
     .describe("Text answers: for exact match, BLEU and chrF"),
@@ -266,7 +268,9 @@ const stage = z.strictObject({
       solveEvery: count.default(5).describe("Steps between closed-form solutions"),
       solveRows: count.default(2500).describe("Latest examples that a solution on the way is made from"),
       shrink: z.number().min(0).default(0.04).describe("Ridge penalty per example of a solution on the way"),
-      validationRows: count.default(2000).describe("Training rows of the head that a validation fits"),
+      validationRows: count
+        .default(2000)
+        .describe("Training rows, drawn from all of them, of the head that a validation fits"),
       rate: z
         .number()
         .min(0)
@@ -281,6 +285,22 @@ const stage = z.strictObject({
     .prefault({}),
 });
 
+export const repeatedSeed = (seeds: readonly number[]): number | undefined =>
+  seeds.find((seed, i) => seeds.indexOf(seed) < i);
+
+const seeds = z
+  .array(z.number().int().min(0))
+  .min(1)
+  .superRefine((given, context) => {
+    const twice = repeatedSeed(given);
+    if (twice === undefined) return;
+    const message = `the seed ${twice} is there twice; the same seed is the same run and counts once`;
+    context.addIssue({ code: "custom", message });
+  })
+  .meta({ uniqueItems: true })
+  .default([1])
+  .describe("One run of all stages per seed");
+
 export const studySchema = z.strictObject({
   name,
   about: z.string().optional(),
@@ -288,7 +308,7 @@ export const studySchema = z.strictObject({
     .string()
     .optional()
     .describe("Checkpoint folder or hub id (ORG/NAME); default: polyglot-5m, which ships with tagllm"),
-  seeds: z.array(z.number().int().min(0)).min(1).default([1]).describe("One run of all stages per seed"),
+  seeds,
   leaks: z
     .enum(["warn", "error"])
     .default("warn")

@@ -9,12 +9,12 @@ import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { bindTemplate, type TagSpec } from "../prompts/bind.ts";
 import { chatBos, readTemplate } from "../prompts/chat.ts";
-import { type AnswerEnd, compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { type AnswerEnd, compilePrompt, type Prompt, questionPositions } from "../prompts/prompt.ts";
 import type { Template } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
 import { hasTokens, type TextTokenizer } from "../tokenizer/tokenizer.ts";
-import { cleanRows, type Finding, type TaskRow } from "./clean.ts";
+import { cleanRows, type Finding, rowList, type TaskRow } from "./clean.ts";
 import type { Study, StudyStage, StudyTask } from "./schema.ts";
 import { type Side, type Source, sideNames } from "./sources.ts";
 
@@ -48,10 +48,13 @@ export interface PromptCompiler {
   readonly bos: boolean;
   /** Of answers in text. */
   readonly end: AnswerEnd;
-  /** `lengths` overrides tags' lengths: 0 leaves a tag's vectors out. */
+  /**
+   * `lengths` overrides tags' lengths: 0 leaves a tag's vectors out. `answerTokens`: of the answer that is to be
+   * written behind the prompt, for which fields are cut.
+   */
   compile(
     row: Pick<TaskRow, "fields">,
-    options: { withTarget: boolean; lengths?: Record<string, number> },
+    options: { withTarget: boolean; lengths?: Record<string, number>; answerTokens?: number },
   ): Prompt;
 }
 
@@ -92,8 +95,45 @@ export function prepareTask(
     fields,
     compiler,
   };
-  requireRows(task);
-  return task;
+  const fitting = kind === "text" ? withoutTooLong(task, maxTokens(study, base)) : task;
+  requireRows(fitting);
+  return fitting;
+}
+
+/** Rows with an answer that has no place however much is cut from their fields: they are counted as dropped. */
+function withoutTooLong(task: PreparedTask, positions: number): PreparedTask {
+  const { name, rows, spec, targets, compiler } = task;
+  const tooLong = new Set(
+    sideNames.flatMap((side) => rows[side].filter((row) => !answerFits(compiler, row))),
+  );
+  if (tooLong.size === 0) return task;
+  const what = `${targets[0]} is too long for a prompt of ${positions} positions`;
+  const numbers = [...tooLong].map((row) => row.rowNumber).sort((a, b) => a - b);
+  if (spec.rows.unwritable === "error") {
+    throw new TagllmError(
+      "study/rows",
+      `${name}: ${numbers.length} row${numbers.length === 1 ? "" : "s"} with ${what} (${rowList(numbers)}).`,
+      "The study says unwritable: error. Shorten the answers, or say unwritable: drop.",
+    );
+  }
+  const without = (side: Side) => rows[side].filter((row) => !tooLong.has(row));
+  return {
+    ...task,
+    rows: { train: without("train"), validation: without("validation"), test: without("test") },
+    dropped: [...task.dropped, { reason: what, rows: numbers }],
+    findings: [...task.findings, { kind: "fault", what, rows: numbers, handled: "dropped" }],
+  };
+}
+
+function answerFits(compiler: PromptCompiler, row: TaskRow): boolean {
+  try {
+    compiler.compile(row, { withTarget: true });
+    return true;
+  } catch (error) {
+    if (!(error instanceof TagllmError && error.code === "prompts/too-long")) throw error;
+    compiler.compile(row, { withTarget: false }); // a question that is too long by itself is no fault of the row
+    return false;
+  }
 }
 
 /** A letter that only a tokenizer with tokens for anything has: bytes, or one for what is unknown. */
@@ -169,13 +209,14 @@ export function compilerOf(study: Study, base: Base, form: PromptForm): PromptCo
   return {
     bos,
     end: { closing: whole.closing, endOfTurn: whole.endOfTurn },
-    compile(row, { withTarget, lengths = {} }) {
+    compile(row, { withTarget, lengths = {}, answerTokens = 0 }) {
       const key = JSON.stringify(lengths);
       const own = bound.get(key) ?? bind(lengths);
       bound.set(key, own);
       return compilePrompt(own, row.fields, {
         tokenizer: base.tokenizer,
         maxTokens: maxTokens(study, base),
+        cutTo: questionPositions(base.architecture.maxPositions, answerTokens),
         bos,
         withTarget,
         eosAfterTarget: eos && base.tokenizer.eosId !== null,
@@ -193,10 +234,12 @@ function requireColumn(target: string, { name, table }: Source, stage: StudyStag
   );
 }
 
-function requireRows({ name, rows, dropped, targets }: PreparedTask): void {
+/** @throws study/data */
+export function requireRows(task: PreparedTask): void {
+  const { name, rows, targets } = task;
   const short = sideNames.find((side) => rows[side].length < 2);
   if (short) {
-    const lost = dropped.map((d) => `${d.rows.length} dropped: ${d.reason}`).join("; ");
+    const lost = lostOf(task, short);
     throw new TagllmError(
       "study/data",
       `${name}: the ${short} side has ${rows[short].length} usable rows${lost ? ` (${lost})` : ""}.`,
@@ -213,6 +256,17 @@ function requireRows({ name, rows, dropped, targets }: PreparedTask): void {
       );
     }
   });
+}
+
+/** What a side has lost; rows that joins dropped were on no side, and could have been on this one. */
+function lostOf({ source: { table, sides }, dropped }: PreparedTask, side: Side): string {
+  const elsewhere = new Set(
+    sideNames.flatMap((s) => (s === side ? [] : Array.from(sides[s], (i) => table.rowNumbers[i] as number))),
+  );
+  return dropped
+    .map(({ reason, rows }) => ({ reason, count: rows.filter((row) => !elsewhere.has(row)).length }))
+    .flatMap(({ reason, count }) => (count > 0 ? [`${count} dropped: ${reason}`] : []))
+    .join("; ");
 }
 
 /** The positions before `cut` stay the same while `trained` changes. */

@@ -7,6 +7,7 @@ import { fullSettings } from "../generate/settings.ts";
 import { writeTexts } from "../generate/write.ts";
 import { type AnswerEnd, endToken, type Prompt } from "../prompts/prompt.ts";
 import { targetLabels } from "../train/labels.ts";
+import { drawn } from "../train/order.ts";
 import { type TextExample, tokenLosses } from "../train/tasks.ts";
 import type { LiveTag } from "./live.ts";
 import type { Metrics } from "./methods.ts";
@@ -57,7 +58,7 @@ export interface TextAnswer {
 export interface TextScored {
   readonly metrics: Metrics;
   readonly losses: TokenLosses;
-  /** Of the first test rows. */
+  /** Of some test rows. */
   readonly answers: readonly TextAnswer[];
 }
 
@@ -92,20 +93,20 @@ async function testAnswers(
   compiler: PromptCompiler,
 ): Promise<TextAnswer[]> {
   const { rows, tokens } = stage.stage.answers;
-  const chosen = task.rows.test.slice(0, rows);
+  const chosen = drawn(task.rows.test, rows);
   const writer = new Runner(prepared.base, (name) => (live.get(name) as LiveTag).vectors, {
     reuse: "spans",
     sharedOnly: true,
     tokens: prepared.loaded.study.tokensPerRun,
     signal: runner.options.signal,
   });
-  const said = await writeAnswers(
-    writer,
-    chosen.map((row) => compiler.compile(row, { withTarget: false })),
-    { isolate: task.isolate, end: compiler.end, maxTokens: tokens },
-  );
-  await writer.clear();
-  return textAnswers(task, chosen, said);
+  const prompts = chosen.map((row) => compiler.compile(row, { withTarget: false, answerTokens: tokens }));
+  const settings = { isolate: task.isolate, end: compiler.end, maxTokens: tokens };
+  try {
+    return textAnswers(task, chosen, await writeAnswers(writer, prompts, settings));
+  } finally {
+    await writer.clear();
+  }
 }
 
 /** Beside what is true. */

@@ -13,6 +13,12 @@ export function permutation(count: number, seed: number): Int32Array {
   return order;
 }
 
+/** At most so many of them, in their order, drawn from all: tables are often sorted. The same ones each time. */
+export function drawn<T>(all: readonly T[], most: number): T[] {
+  const chosen = permutation(all.length, 0).slice(0, most).sort();
+  return Array.from(chosen, (i) => all[i] as T);
+}
+
 /** Index sequences of `size` examples each, epoch after epoch, each epoch in its own order. */
 export function* batches(count: number, size: number, seed: number): Generator<Int32Array> {
   let rest = new Int32Array(0);

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TagllmError } from "../../src/errors.ts";
 import { type Binding, bindTemplate, type TagSpec } from "../../src/prompts/bind.ts";
-import { compilePrompt, type Prompt, type PromptOptions } from "../../src/prompts/prompt.ts";
+import {
+  compilePrompt,
+  type Prompt,
+  type PromptOptions,
+  questionPositions,
+} from "../../src/prompts/prompt.ts";
 import { parseTemplate } from "../../src/prompts/template.ts";
 import fc from "../support/properties.ts";
 import { fakeTokenizer } from "./fake-tokenizer.ts";
@@ -179,6 +184,27 @@ test("a trimmed field keeps its beginning, and at least one token beyond its bla
   assert.throws(
     () => compile("<Protein>  {a} <BA>", { a: "MKVWY" }, { maxTokens: 7 }),
     /needs at least 8 tokens/,
+  );
+});
+
+test("fields are cut to a length that is wanted, the rest of a prompt only has to fit", () => {
+  const long = { a: "A".repeat(30), y: "1" };
+  const cut = (row: Record<string, string>, cutTo: number, maxTokens = 1000) =>
+    compile("x<Protein>{a}<BA>", row, { cutTo, maxTokens });
+  assert.equal(cut(long, 20).ids.length, 20);
+  assert.deepEqual(cut(long, 20).trimmed, [{ field: "a", tokens: 37 - 20 }]);
+  assert.equal(cut(long, 20, 15).ids.length, 15);
+  const least = cut(long, 1);
+  assert.deepEqual([least.ids.length, least.trimmed], [8, [{ field: "a", tokens: 29 }]]);
+  const short = cut({ a: "AA" }, 20);
+  assert.deepEqual([short.ids.length, short.trimmed], [9, []]);
+  assert.throws(() => cut(long, 1, 7), /needs at least 8 tokens and the limit is 7/);
+});
+
+test("a question leaves its answer room, and keeps half of the positions", () => {
+  assert.deepEqual(
+    [1, 8, 32, 33, 1000].map((answer) => questionPositions(64, answer)),
+    [63, 56, 32, 32, 32],
   );
 });
 

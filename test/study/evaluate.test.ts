@@ -219,6 +219,17 @@ test("what cannot be evaluated is refused with the reason", async () => {
   }
 });
 
+test("a tag of another base is refused, whatever it answers", async () => {
+  for (const name of ["Chain", "Count", "Say"]) {
+    const foreign = { ...tags.get(name)!, base: { ...base.fingerprint, weights: "0".repeat(64) } };
+    const table = await readRows({ file: join(folder, "rows.csv") });
+    const options = name === "Chain" ? { targets: ["text"] } : {};
+    await assert.rejects(evaluateTag(base, new Map([...tags, [name, foreign]]), name, table, options), {
+      code: "tag/wrong-base",
+    });
+  }
+});
+
 test("the command prints the table, and the same as JSON", async () => {
   await writeFile(join(folder, "new.csv"), `${header}\n${held.join("\n")}\nCCO,,3,few\n`);
   const words = ["eval", join(folder, "run", "tags"), join(folder, "new.csv"), "--tag", "Count"];

@@ -50,7 +50,7 @@ test("examples stand before the question as they would be written by hand", asyn
   const task = prepared.stages[0]?.tasks[0] as PreparedTask;
   const [first, second, asked] = task.rows.train as [TaskRow, TaskRow, TaskRow];
   const read = (template: string, examples: TaskRow[]) => {
-    const { pieces, ids } = plainCompiler(loaded.study, base, task, { template, examples })(asked);
+    const { pieces, ids } = plainCompiler(loaded.study, base, task, { template, examples }, 64)(asked);
     assert.equal(ids.includes(-1), false);
     const written = pieces.filter(({ kind }) => kind !== "bos").map((piece) => piece.text);
     return written.join("");

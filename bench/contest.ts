@@ -42,6 +42,7 @@ export interface Contest {
   readonly shape: StepShape;
   /** The first one is what the ratios are of. */
   readonly ours: readonly [Precision, ...Precision[]];
+  /** PyTorch in each, with the whole batch at once and in parts of as many tokens as a run of ours has. */
   readonly peers: readonly PeerFormat[];
   /** Whether onnxruntime-web takes part where it is installed: our own graphs on WebAssembly. */
   readonly web?: boolean;
@@ -90,12 +91,7 @@ export async function hold(
       gflops: ourRate,
       start: () => startOurs(shape, precision),
     })),
-    ...(peer instanceof Error ? [] : peers).map((format) => ({
-      key: `torch ${format}`,
-      what: `PyTorch ${(peer as PeerRate).torch} eager ${format}, ${(peer as PeerRate).blas} (${(peer as PeerRate).blasCore})`,
-      gflops: (peer as PeerRate).gflops.f32,
-      start: () => startPeer(shape, format),
-    })),
+    ...(peer instanceof Error ? [] : peers).flatMap((format) => peerWays(shape, format, peer as PeerRate)),
     ...(webStep === null
       ? []
       : [{ key: WEB, what: `${WEB} f32, WebAssembly`, gflops: null, start: () => startWeb(shape, webStep) }]),
@@ -147,8 +143,34 @@ const startOurs = (shape: StepShape, precision: Precision) =>
     precision,
   ]);
 
-const startPeer = ({ rows, length, labelled, threads }: StepShape, dtype: PeerFormat) => {
-  const options = { batch: rows, seq: length, labelled: rows * labelled, threads, dtype };
+/** All rows at once, and gradients accumulated over parts, which is the expert's way to less memory. */
+function peerWays(
+  shape: StepShape,
+  format: PeerFormat,
+  { torch, blas, blasCore, gflops }: PeerRate,
+): Contender[] {
+  const what = `PyTorch ${torch} eager ${format}, ${blas} (${blasCore})`;
+  const part = Math.max(1, Math.floor(shape.tokensPerRun / shape.length));
+  return [
+    { key: `torch ${format}`, what, gflops: gflops.f32, start: () => startPeer(shape, format, shape.rows) },
+    {
+      key: `torch ${format} in parts`,
+      what: `${what}, ${part} of ${shape.rows} rows at a time`,
+      gflops: gflops.f32,
+      start: () => startPeer(shape, format, part),
+    },
+  ];
+}
+
+/** The faster way of PyTorch in a number format. */
+export function fasterPeer({ peers }: StepResult, format: PeerFormat): { key: string; side: StepSide } {
+  const ways = Object.entries(peers).filter(([key]) => key.startsWith(`torch ${format}`));
+  const [key, side] = ways.reduce((a, b) => (b[1].seconds.median < a[1].seconds.median ? b : a));
+  return { key, side };
+}
+
+const startPeer = ({ rows, length, labelled, threads }: StepShape, dtype: PeerFormat, micro: number) => {
+  const options = { batch: rows, micro, seq: length, labelled: rows * labelled, threads, dtype };
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return MeasuredChild.start(`torch ${dtype}`, PYTHON, [file("./peers/torch_step.py"), ...words]);
 };

@@ -1,6 +1,6 @@
 /**
  * Three epochs of a function tag on pairs, from an empty store: 40 proteins nearest DAVIS's median length, ten of
- * its drugs each. PyTorch does a few proteins or steps, whose time is multiplied; it has no store to fill but the proteins'.
+ * its drugs each. PyTorch does a few proteins or steps, whose time is multiplied; what it keeps is filled whole.
  */
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import type { MeasuredChild } from "./child.ts";
@@ -30,6 +30,8 @@ const WAYS = {
   plain: "whole prompts",
   cached: "prefix without gradients, proteins kept, the same steps",
   grouped: "the same, a protein's pairs together",
+  kept: "prefix without gradients, all of it kept, the same steps",
+  "kept-grouped": "the same, all of it kept, a protein's pairs together",
 } as const;
 type Way = keyof typeof WAYS;
 
@@ -108,8 +110,17 @@ async function peerEpochs(
   const fill = await secondsOf(child, `fill ${PROTEINS}`);
   const stepped = ((await secondsOf(child, `cached ${SAMPLE_STEPS}`)) / (SAMPLE_STEPS * STEP)) * PAIRS;
   const together = ((await secondsOf(child, `grouped ${sample}`)) / sample) * PAIRS;
+  const fillRest = await secondsOf(child, `fill-rest ${PROTEINS}`);
+  const keptSteps = ((await secondsOf(child, `kept ${SAMPLE_STEPS}`)) / (SAMPLE_STEPS * STEP)) * PAIRS;
+  const keptTogether = ((await secondsOf(child, `kept-grouped ${sample}`)) / sample) * PAIRS;
   const epochs = (first: number, each: number) => ({ first: first + each, total: first + EPOCHS * each });
-  const seconds = { plain: epochs(0, whole), cached: epochs(fill, stepped), grouped: epochs(fill, together) };
+  const seconds = {
+    plain: epochs(0, whole),
+    cached: epochs(fill, stepped),
+    grouped: epochs(fill, together),
+    kept: epochs(fill + fillRest, keptSteps),
+    "kept-grouped": epochs(fill + fillRest, keptTogether),
+  };
   return { seconds, plainPeak: plain.peakRssBytes };
 }
 

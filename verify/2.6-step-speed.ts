@@ -1,6 +1,6 @@
 /** Point 2.6: a training step against PyTorch eager in f32. */
 
-import { peerMissing } from "../bench/contest.ts";
+import { fasterPeer, peerMissing, type StepResult } from "../bench/contest.ts";
 import { machineText } from "../bench/machine.ts";
 import { step } from "../bench/step.ts";
 import { textTable } from "../bench/table.ts";
@@ -18,10 +18,12 @@ export const stepSpeed: Point = {
     const missing = await peerMissing();
     if (missing) return { measured: `not measured: ${missing}`, pass: false };
     const { result, table } = await step.run({ repeats: REPEATS, note: (line) => progress.note(line) });
-    const ratio = result.ratios["torch f32"]?.speed ?? 0;
+    const contest = result as StepResult;
+    const { key } = fasterPeer(contest, "f32");
+    const ratio = contest.ratios[key]?.speed ?? 0;
     const check = {
-      what: `at least ${LEAST} times faster than PyTorch (median of ${REPEATS} pairs)`,
-      found: `${ratio.toFixed(2)} times`,
+      what: `at least ${LEAST} times faster than PyTorch, the whole batch at once or in parts (median of ${REPEATS} pairs)`,
+      found: `${ratio.toFixed(2)} times (${key})`,
       pass: ratio >= LEAST,
     };
     const parts = [machineText(result.machine), textTable(table), checkLines([check])];

@@ -22,7 +22,7 @@ export function speedChecks(
   required: readonly Required[],
 ): Check[] {
   return required.map(({ what, way, of, times }): Check => {
-    const keys = Object.keys(peers).filter((key) => key.endsWith(way));
+    const keys = Object.keys(peers).filter((key) => key.split(" ").at(-1) === way);
     const seconds = (key: string) => peers[key]?.seconds[of]?.median ?? Number.POSITIVE_INFINITY;
     const fastest = keys.reduce((a, b) => (seconds(b) < seconds(a) ? b : a));
     const own = ratios[fastest] ?? {};

@@ -51,11 +51,12 @@ class Model:
         return F.embedding(ids, self.embedding)
 
     def run(self, x, start=0, past=(), padding=None, keep=None):
-        """The last layer's x of new positions x [rows, S, width] from position `start` on. `past`: of each layer its
-        blocks. `padding` [rows, S]: True where a row holds nothing. What `keep` is called with, layer by layer, is
-        the new positions' block."""
+        """The last layer's x of new positions x [rows, S, width] from position `start` on, a number or one for each
+        row. `past`: of each layer its blocks. `padding` [rows, S]: True where a row holds nothing. What `keep` is
+        called with, layer by layer, is the new positions' block."""
         rows, seq = x.shape[:2]
-        cos, sin = self.cos[start : start + seq], self.sin[start : start + seq]
+        places = (start[:, None] if torch.is_tensor(start) else start) + torch.arange(seq)
+        cos, sin = self.cos[places], self.sin[places]
         causal = torch.full((seq, seq), -math.inf).triu(1).to(self.dtype).repeat(self.group, 1)
         hidden = None if padding is None else self.padding_bias(padding)
         bias = causal if hidden is None else causal + hidden

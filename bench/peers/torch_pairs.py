@@ -4,9 +4,12 @@
     prints "ready", then answers lines on stdin with {"seconds": ...}:
         plain N         forward and backward of the first N pairs, whole prompts
         fill N          keys and values of the first N proteins, which are kept
+        fill-rest N     those of the rest of the prefix of all pairs of the first N proteins, which are kept too
         cached N        N steps of 32 pairs in random order on a prefix without gradients: proteins are kept between
                         pairs and epochs, the rest of the prefix runs under no_grad, a step's pairs of a protein at once
         grouped N       the same for the first N pairs in an order of its own: all pairs of a protein at once
+        kept N          as cached, with all of the prefix kept: the 32 pairs of a step at once
+        kept-grouped N  as grouped, with all of the prefix kept
         screen N        read-outs of the first N pairs, whole prompts, under no_grad
         screen-cached N the same on the protein's keys and values
         clear           forgets all keys and values        end   {"peakRssBytes", "torch", ...}
@@ -28,7 +31,7 @@ configure(SHAPE["threads"])
 import torch  # noqa: E402  (the environment must be set before)
 import torch.nn.functional as F  # noqa: E402
 
-from torch_model import Model, normalise  # noqa: E402
+from torch_model import PADDING, Block, Model, normalise  # noqa: E402
 
 CONFIG, PROMPT = SHAPE["config"], SHAPE["prompt"]
 WIDTH, VOCABULARY, VECTORS = CONFIG["hidden_size"], CONFIG["vocab_size"], PROMPT["vectors"]
@@ -51,6 +54,7 @@ class Pairs:
         self.order = [self.pairs[i] for i in torch.randperm(len(self.pairs))]
         self.head = torch.randn(WIDTH) * 0.02
         self.kept = {}
+        self.rest = {}
 
     def protein(self, p):
         embed = self.model.embed
@@ -110,13 +114,61 @@ class Pairs:
 
     def on_prefix(self, pairs):
         for p, own in self.by_protein(pairs):
-            past, start = self.past_of(p), len(self.protein(p))
-            rows, padding = self.padded([self.between(m) for m in own])
-            middle = []
+            middle, start = self.rest_of(p, own)
+            self.on_blocks(p, middle, start, len(own))
+
+    @torch.no_grad()
+    def rest_of(self, p, own):
+        """Blocks by layer of what stands between a protein and the tag, and where the tag begins."""
+        rows, padding = self.padded([self.between(m) for m in own])
+        blocks = []
+        self.model.run(rows, len(self.protein(p)), self.past_of(p), padding, blocks.append)
+        return blocks, len(self.protein(p)) + rows.shape[1]
+
+    def on_blocks(self, p, middle, start, count):
+        blocks = [(*before, block) for before, block in zip(self.past_of(p), middle)]
+        self.finish(self.model.run(self.tag.expand(count, -1, -1), start, blocks))
+
+    def fill_rest(self, count):
+        for p, own in self.by_protein(self.pairs[: count * len(self.molecules)]):
+            self.rest.setdefault(p, []).append((own, *self.rest_of(p, own)))
+
+    def kept_grouped(self, count):
+        for p, _ in self.by_protein(self.pairs[:count]):
+            for own, middle, start in self.rest[p]:
+                self.on_blocks(p, middle, start, len(own))
+
+    def kept_steps(self, count):
+        for s in range(count):
+            chosen = [(p, *self.row_of(p, m)) for p, m in self.order[s * STEP : (s + 1) * STEP]]
+            starts = torch.tensor([start for _, _, _, start in chosen])
+            blocks = []
             with torch.no_grad():
-                self.model.run(rows, start, past, padding, middle.append)
-            blocks = [(*before, block) for before, block in zip(past, middle)]
-            self.finish(self.model.run(self.tag.expand(len(own), -1, -1), start + rows.shape[1], blocks))
+                for l in range(len(self.model.layers)):
+                    proteins = [self.past_of(p)[l][0] for p, *_ in chosen]
+                    middles = [self.one_row(middle[l], row) for _, middle, row, _ in chosen]
+                    blocks.append((self.side_by_side(proteins), self.side_by_side(middles)))
+            self.finish(self.model.run(self.tag.expand(STEP, -1, -1), starts, blocks))
+
+    def row_of(self, p, m):
+        """The kept blocks that have the pair's row, which one it is, and where its tag begins."""
+        return next((middle, own.index(m), start) for own, middle, start in self.rest[p] if m in own)
+
+    def one_row(self, block, row):
+        key, value = (t.view(self.model.kv_heads, -1, *t.shape[1:])[:, row] for t in (block.key, block.value))
+        return Block(key, value, block.bias.view(self.model.kv_heads, -1, block.bias.shape[-1])[0, row])
+
+    def side_by_side(self, blocks):
+        """One block of many rows: each of `blocks` [kv, n, dim] in its own, filled up in front."""
+        heads, _, dim = blocks[0].key.shape
+        longest = max(block.key.shape[1] for block in blocks)
+        key, value = (torch.zeros(heads, len(blocks), longest, dim, dtype=TYPE) for _ in range(2))
+        bias = torch.full((len(blocks), longest), PADDING, dtype=TYPE)
+        for row, block in enumerate(blocks):
+            begin = longest - block.key.shape[1]
+            key[:, row, begin:], value[:, row, begin:] = block.key, block.value
+            bias[row, begin:] = 0 if block.bias is None else block.bias
+        return Block(key.flatten(0, 1), value.flatten(0, 1), bias.repeat(heads, 1)[:, None])
 
     @torch.no_grad()
     def screen(self, count):
@@ -131,6 +183,7 @@ class Pairs:
 
     def clear(self, _count):
         self.kept.clear()
+        self.rest.clear()
 
 
 def peak_memory():
@@ -146,8 +199,12 @@ def main():
     blas = require_fast_blas()
     torch.manual_seed(0)
     pairs = Pairs(Model(CONFIG, TYPE, LONGEST))
-    names = ("plain", "fill", "cached", "grouped", "screen", "screen-cached", "clear")
-    requests = {name: getattr(pairs, name.replace("-", "_")) for name in names}
+    requests = {
+        "plain": pairs.plain, "fill": pairs.fill, "fill-rest": pairs.fill_rest,
+        "cached": pairs.cached, "grouped": pairs.grouped,
+        "kept": pairs.kept_steps, "kept-grouped": pairs.kept_grouped,
+        "screen": pairs.screen, "screen-cached": pairs.screen_cached, "clear": pairs.clear,
+    }  # fmt: skip
     say("ready")
     for line in sys.stdin:
         word, _, number = line.strip().partition(" ")

@@ -4,6 +4,8 @@
     ... without --steps: prints "ready" after the warm-up, then answers lines on stdin:
         step -> {"seconds", "loss"}         end -> {"peakRssBytes", "torch", "threads", "blas", ...}
 
+With --micro N, N rows at a time: gradients add up, as in training with accumulated gradients.
+
 A step: forward, loss at the labelled positions (the last ones of each row), gradient of the ten tag
 vectors at positions 10..19 of each row. All weights are frozen and random. Written to be as fast as
 eager PyTorch 1.13 goes on a CPU (torch_model.py), head only where there is a loss. Not a training: nothing
@@ -31,11 +33,15 @@ def parse():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seq", type=int, default=256)
     parser.add_argument("--labelled", type=int, default=64, help="labelled positions in the whole batch")
+    parser.add_argument("--micro", type=int, default=0, help="rows at a time (0: all)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32")
     options = parser.parse_args()
     if options.labelled % options.batch or options.labelled // options.batch >= options.seq:
         parser.error("--labelled must be a multiple of --batch and less than --batch times --seq")
+    options.micro = options.micro or options.batch
+    if options.batch % options.micro:
+        parser.error("--batch must be a multiple of --micro")
     if options.seq < TAG_START + TAG_VECTORS:
         parser.error(f"--seq must be at least {TAG_START + TAG_VECTORS}")
     return options
@@ -49,22 +55,25 @@ from torch_model import Model, normalise  # noqa: E402
 
 
 class Step:
-    def __init__(self, batch, seq, labelled, dtype):
+    def __init__(self, batch, micro, seq, labelled, dtype):
         torch.manual_seed(0)
-        self.batch, self.labels = batch, labelled // batch
+        self.micro, self.parts, self.labels = micro, batch // micro, labelled // batch
         self.model = Model(CONFIG, dtype, seq)
         ids = torch.randint(CONFIG["vocab_size"], (batch, seq))
         self.embeds = self.model.embed(ids)
         self.tag = self.model.embedding.mean(0).repeat(TAG_VECTORS, 1).requires_grad_()
-        self.targets = ids[:, -self.labels :].reshape(-1)
+        self.targets = ids[:, -self.labels :]
 
     def run(self):
         """Loss of one step; the gradient is in self.tag.grad."""
         self.tag.grad = None
-        before, after = self.embeds[:, :TAG_START], self.embeds[:, TAG_START + TAG_VECTORS :]
-        x = self.model.run(torch.cat([before, self.tag.expand(self.batch, -1, -1), after], 1))
+        return sum(self.part(*rows) for rows in zip(self.embeds.split(self.micro), self.targets.split(self.micro)))
+
+    def part(self, embeds, targets):
+        before, after = embeds[:, :TAG_START], embeds[:, TAG_START + TAG_VECTORS :]
+        x = self.model.run(torch.cat([before, self.tag.expand(self.micro, -1, -1), after], 1))
         last = normalise(x[:, -self.labels - 1 : -1].reshape(-1, self.model.width))
-        loss = F.cross_entropy(F.linear(last, self.model.embedding).float(), self.targets)
+        loss = F.cross_entropy(F.linear(last, self.model.embedding).float(), targets.reshape(-1)) / self.parts
         loss.backward()
         return loss.item()
 
@@ -83,7 +92,7 @@ def main():
     torch.set_num_threads(options.threads)
     blas = require_fast_blas()
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[options.dtype]
-    step = Step(options.batch, options.seq, options.labelled, dtype)
+    step = Step(options.batch, options.micro, options.seq, options.labelled, dtype)
     for _ in range(options.warmup):
         step.run()
     if options.steps:

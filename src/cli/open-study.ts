@@ -5,8 +5,10 @@ import { Base } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { loadStudy } from "../study/load.ts";
 import { type PreparedStudy, prepareStudy } from "../study/prepare.ts";
+import { repeatedSeed } from "../study/schema.ts";
 import { downloadView } from "./download-view.ts";
 import type { Io } from "./io.ts";
+import { UsageError } from "./result.ts";
 
 export interface EngineChoice {
   device?: "cpu" | "webgpu";
@@ -52,6 +54,7 @@ export async function withStudy<T>(
   { progress }: Pick<Io, "progress">,
   work: (prepared: PreparedStudy) => Promise<T>,
 ): Promise<T> {
+  requireDistinct(choice.seed);
   const loaded = await loadStudy(file);
   const { study } = loaded;
   const chosen = { ...loaded, study: { ...study, seeds: choice.seed ?? study.seeds } };
@@ -64,4 +67,10 @@ export async function withStudy<T>(
     progress.update(`reading the data of ${study.name} ...`);
     return work(await prepareStudy(chosen, base));
   });
+}
+
+function requireDistinct(seeds: readonly number[] | undefined): void {
+  const twice = repeatedSeed(seeds ?? []);
+  if (twice === undefined) return;
+  throw new UsageError(`--seed gives ${twice} twice.`, "Give each seed once: the same seed is the same run.");
 }

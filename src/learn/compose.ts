@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { stemOf } from "../data/formats.ts";
 import { TagllmError } from "../errors.ts";
 import { parseHubId } from "../hub/names.ts";
+import { escapeTemplate, parseTemplate } from "../prompts/template.ts";
 import { speaksOfMolecules } from "../study/molecules.ts";
 import { quote } from "../suggest.ts";
 import type { ColumnView } from "./columns.ts";
@@ -47,6 +48,14 @@ export interface Plan {
   readonly molecules: readonly string[];
   /** Whether prompts say in words what the inputs are; without, they are tags and data alone. */
   readonly words: boolean;
+  /** Left out where templates can say the names of all inputs. */
+  readonly renamed?: readonly Renamed[];
+}
+
+/** A column whose name no template can say, and the field that studies and tags know it as. */
+export interface Renamed {
+  readonly column: string;
+  readonly field: string;
 }
 
 /** A domain tag that is there already, as a study must describe it. */
@@ -71,11 +80,43 @@ export function parseInput(text: string): Input {
   );
 }
 
-/** A name that templates allow, made from a column's. */
-export const fieldOf = (column: string): string => {
-  const plain = column.replace(/[^A-Za-z0-9_]+/g, "_").replace(/^_+|_+$/g, "");
-  return /^[A-Za-z]/.test(plain) ? plain : `f_${plain}`;
-};
+export const columnsOf = (inputs: readonly Input[]): string[] => inputs.map((i) => i.column);
+
+/** Whether a template can say it between braces. */
+function isSayable(name: string): boolean {
+  try {
+    const [piece, ...more] = parseTemplate(`{${name}}`).pieces;
+    return piece?.kind === "field" && piece.name === name && more.length === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** A column's own name, or the nearest that a template can say. */
+const fieldOf = (column: string): string =>
+  isSayable(column) ? column : column.replaceAll("{", "(").replaceAll("}", ")").replaceAll("\n", " ");
+
+/** Inputs that need another name, which none of the table's `columns` has. */
+export function renamedOf(inputs: readonly Input[], columns: readonly string[]): Renamed[] {
+  const taken = new Set(columns);
+  const unsayable = new Set(columnsOf(inputs).filter((column) => !isSayable(column)));
+  return [...unsayable].map((column) => {
+    const wanted = fieldOf(column);
+    let field = wanted;
+    for (let n = 2; taken.has(field); n++) field = `${wanted} ${n}`;
+    taken.add(field);
+    return { column, field };
+  });
+}
+
+type Naming = Pick<Plan, "renamed">;
+
+/** What the studies of a plan call a column. */
+export const fieldIn = ({ renamed = [] }: Naming, column: string): string =>
+  renamed.find((r) => r.column === column)?.field ?? column;
+
+export const fieldsIn = (plan: Naming, columns: readonly string[]): string[] =>
+  columns.map((column) => fieldIn(plan, column));
 
 /** The function tag's name: the target's, in capitals at each word. */
 export function functionTagOf(target: string, inputs: readonly Input[]): string {
@@ -85,19 +126,24 @@ export function functionTagOf(target: string, inputs: readonly Input[]): string 
   return inputs.some((i) => i.tag === name) ? `${name}Value` : name;
 }
 
+/** As studies may be called. */
+const plainName = (text: string): string => {
+  const plain = text.replace(/[^A-Za-z0-9_]+/g, "_").replace(/^_+|_+$/g, "");
+  return /^[A-Za-z]/.test(plain) ? plain : `f_${plain}`;
+};
+
 export const studyName = (file: string, target: string): string =>
-  `${fieldOf(stemOf(file))}-${fieldOf(target)}`.slice(0, 64);
+  `${plainName(stemOf(file))}-${plainName(target)}`.slice(0, 64);
 
 function dataOf(plan: Plan, folder: string): Record<string, unknown> {
-  const renamed = [...plan.inputs.map((i) => i.column), plan.target].filter((c) => fieldOf(c) !== c);
-  const columns = Object.fromEntries(renamed.map((column) => [fieldOf(column), column]));
+  const { inputs, molecules, renamed = [] } = plan;
   return {
     file: relative(folder, plan.file),
-    ...(renamed.length > 0 && { columns }),
+    ...(renamed.length > 0 && { columns: Object.fromEntries(renamed.map((r) => [r.field, r.column])) }),
     split: {
       by: {
-        group: plan.inputs.map((i) => fieldOf(i.column)),
-        ...(plan.molecules.length > 0 && { molecules: plan.molecules.map(fieldOf) }),
+        group: fieldsIn(plan, columnsOf(inputs)),
+        ...(molecules.length > 0 && { molecules: fieldsIn(plan, molecules) }),
       },
       test: plan.test,
       validation: plan.validation,
@@ -136,19 +182,21 @@ function baseOf({ base }: Plan, folder: string): { base?: string } {
 const firstWith = (inputs: readonly Input[], tag: string): number => inputs.findIndex((i) => i.tag === tag);
 
 /** What a plan's templates are made of. */
-type Asked = Pick<Plan, "inputs" | "target" | "words">;
+type Asked = Pick<Plan, "inputs" | "target" | "words" | "renamed">;
 
 /** A domain tag and its data. */
-export const domainTemplate = ({ words }: Pick<Plan, "words">, { tag, column }: Input): string =>
-  `<${tag}>${words ? " " : ""}{${fieldOf(column)}}`;
+export const domainTemplate = (plan: Naming & Pick<Plan, "words">, { tag, column }: Input): string =>
+  `<${tag}>${plan.words ? " " : ""}{${fieldIn(plan, column)}}`;
 
 /** All inputs, then the function tag. */
-export function functionTemplate({ inputs, target, words }: Asked): string {
-  const data = inputs.map((i) => domainTemplate({ words }, i));
+export function functionTemplate(asked: Asked): string {
+  const { inputs, target, words } = asked;
+  const data = inputs.map((i) => domainTemplate(asked, i));
   const tag = `<${functionTagOf(target, inputs)}>`;
   if (!words) return `${data.join("")}${tag}`;
-  const lines = inputs.map((i, k) => `The ${fieldOf(i.column)} is ${data[k]}. \n`);
-  return `${lines.join("")}The ${fieldOf(target)} is ${tag}`;
+  const named = (column: string) => escapeTemplate(fieldIn(asked, column));
+  const lines = inputs.map((i, k) => `The ${named(i.column)} is ${data[k]}. \n`);
+  return `${lines.join("")}The ${named(target)} is ${tag}`;
 }
 
 /** The study of the function tag. */
@@ -176,10 +224,10 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
           {
             data: "rows",
             template: functionTemplate(plan),
-            target: fieldOf(plan.target),
+            target: fieldIn(plan, plan.target),
             ...(plan.inputs.length === 2 &&
-              plan.answer === "number" && { effects: plan.inputs.map((i) => fieldOf(i.column)) }),
-            ...(plan.molecules.length > 0 && { molecules: plan.molecules.map(fieldOf) }),
+              plan.answer === "number" && { effects: fieldsIn(plan, columnsOf(plan.inputs)) }),
+            ...(plan.molecules.length > 0 && { molecules: fieldsIn(plan, plan.molecules) }),
           },
         ],
         steps: recipe.steps,

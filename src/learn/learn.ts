@@ -33,6 +33,8 @@ import {
   moleculeColumns,
   type Plan,
   type Recipe,
+  type Renamed,
+  renamedOf,
   studyName,
   type TagFile,
   type TagFiles,
@@ -82,6 +84,8 @@ export interface Learned {
   /** Name of the function tag and the folder with it and its domain tags. */
   readonly tag: string;
   readonly tags: string;
+  /** Columns that the tag knows by another name, as a table to predict must call them. */
+  readonly renamed: readonly Renamed[];
   /** The studies that repeat the result, in order. */
   readonly studies: readonly string[];
   /** What the base ran in. */
@@ -143,7 +147,8 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const page = await writeReport(join(out, "run"), base);
     const tags = await gatherTags(out, domainTags);
     const tag = functionTagOf(plan.target, plan.inputs);
-    return { report, page, choice, tag, tags, studies, precision: base.engine.precision };
+    const { renamed = [] } = plan;
+    return { report, page, choice, tag, tags, renamed, studies, precision: base.engine.precision };
   } finally {
     await base.close();
   }
@@ -167,6 +172,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
   }
   const out = resolve(options.out);
   await makeFolder(out);
+  const renamed = renamedOf(inputs, table.columns);
   const plan: Plan = {
     name: studyName(data, target),
     file: resolve(data),
@@ -181,6 +187,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     domainSteps: 150,
     molecules: moleculeColumns(inputs, columns),
     words: true,
+    ...(renamed.length > 0 && { renamed }),
   };
   return { plan, out };
 }

@@ -58,6 +58,8 @@ const mistakes: [words: string[], stderr: RegExp][] = [
   [["train"], /^error\[usage\]: Missing required argument 'study'\.\n {2}`tagllm train --help`/],
   [["train", "a.yaml", "--seed", "one"], /'one' is invalid\. It must be a whole number\./],
   [["train", "a.yaml", "--seed", "-1"], /^error\[usage\]: /],
+  [["train", "a.yaml", "--seed", "1", "--seed", "1"], /^error\[usage\]: --seed gives 1 twice\./],
+  [["train", "a.yaml", "--dry-run", "--seed", "3", "0", "2", "0"], /^error\[usage\]: --seed gives 0 twice\./],
   [["train", "a.yaml", "--device", "gpu"], /'gpu' is invalid\. It must be cpu or webgpu\./],
   [["train", "a.yaml", "b.yaml"], /^error\[usage\]: Too many arguments/],
   [["predict"], /^error\[usage\]: Required option '-t, --tag <file or name>' not specified\./],

@@ -54,7 +54,7 @@ test("a table becomes tags, trials, a report and studies that give the same tags
       assert.deepEqual(await tagHashes(again), first);
     }
     const tags = await openTags(learned.tags);
-    const [three] = await predict(base, tags, learned.tag, [{ chain_text: "COOOC" }]);
+    const [three] = await predict(base, tags, learned.tag, [{ "chain (text)": "COOOC" }]);
     assert.ok(Number.isFinite(three?.values.oxygens));
   } finally {
     await base.close();

@@ -1,7 +1,7 @@
 /** `tagllm inspect`: the prompts of a study as the base will read them. */
 import type { Prompt } from "../../prompts/prompt.ts";
 import type { PreparedStage, PreparedStudy } from "../../study/prepare.ts";
-import type { PreparedTask, TaskRow } from "../../study/tasks.ts";
+import { hasHead, type PreparedTask, type TaskRow } from "../../study/tasks.ts";
 import { didYouMean, quote } from "../../suggest.ts";
 import { targetLabels, textLabels } from "../../train/labels.ts";
 import { viewAudit } from "../audit-view.ts";
@@ -65,18 +65,19 @@ function inspectRow(task: PreparedTask, row: TaskRow): InspectedPrompt {
 }
 
 function lossPositions({ kind }: PreparedTask, prompt: Prompt): number[] {
-  if (kind === "number") return [];
+  if (hasHead(kind)) return [];
   const labels = kind === "text" ? targetLabels(prompt) : textLabels(prompt);
   return labels.map(({ position }) => position);
 }
 
 function summary(task: PreparedTask, row: TaskRow, { prompt, isolate, lossAt }: InspectedPrompt): string {
   const cut = prompt.trimmed.map(({ field, tokens }) => `${tokens} tokens of {${field}} cut`);
-  const targets = task.targets.map((target, k) => `${target} = ${row.numbers[k]}`).join(", ");
+  const truth = (k: number) => (row.label === null ? row.numbers[k] : quote(row.label));
+  const targets = task.targets.map((target, k) => `${target} = ${truth(k)}`).join(", ");
   return [
     `${prompt.ids.length} positions`,
     isolate && prompt.spans.some((span) => span.isolate) ? "spans isolated" : "nothing isolated",
-    task.kind === "number" ? `loss of the head on ${targets}` : `loss on ${lossAt.length} tokens`,
+    hasHead(task.kind) ? `loss of the head on ${targets}` : `loss on ${lossAt.length} tokens`,
     ...cut,
   ].join("; ");
 }

@@ -3,11 +3,12 @@ import { basename, join } from "node:path";
 import { stemOf } from "../../data/formats.ts";
 import { readRows } from "../../data/source.ts";
 import { type ColumnView, proposal, viewColumns } from "../../learn/columns.ts";
-import { type AnswerKind, fieldOf, parseInput, type Recipe } from "../../learn/compose.ts";
+import { type AnswerKind, fieldIn, parseInput, type Recipe } from "../../learn/compose.ts";
 import { type LearnEvent, type Learned, learn } from "../../learn/learn.ts";
 import type { Trial } from "../../learn/search.ts";
 import { verdict } from "../../study/methods.ts";
 import { formatReport } from "../../study/report.ts";
+import { quote } from "../../suggest.ts";
 import { downloadView } from "../download-view.ts";
 import type { Io } from "../io.ts";
 import type { EngineChoice } from "../open-study.ts";
@@ -51,7 +52,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
     "",
     nextSteps(
       learned,
-      input.map((i) => fieldOf(parseInput(i).column)),
+      input.map((i) => fieldIn(learned, parseInput(i).column)),
       file,
       choice.base,
     ),
@@ -68,9 +69,11 @@ export async function proposed(
   const columns = viewColumns(await readRows({ file }));
   const guess = proposal(columns);
   const words = [
-    `tagllm ${command} ${file}`,
-    input?.length ? input.map((i) => `--input ${i}`).join(" ") : `--input ${guess.input ?? "COLUMN"}:TAG`,
-    `--target ${target ?? guess.target ?? "COLUMN"}`,
+    `tagllm ${command} ${shellWord(file)}`,
+    input?.length
+      ? input.map((i) => `--input ${shellWord(i)}`).join(" ")
+      : `--input ${shellWord(`${guess.input ?? "COLUMN"}:TAG`)}`,
+    `--target ${shellWord(target ?? guess.target ?? "COLUMN")}`,
   ];
   const missing = [...(input?.length ? [] : ["--input"]), ...(target === undefined ? ["--target"] : [])];
   const none = target === undefined && guess.target === null;
@@ -163,19 +166,25 @@ function trialTable(trials: readonly Trial[]): string {
 }
 
 function nextSteps(
-  { page, tag, tags, studies, precision }: Learned,
-  columns: readonly string[],
+  { page, tag, tags, renamed, studies, precision }: Learned,
+  names: readonly string[],
   file: string,
   base: string | undefined,
 ): string {
   const numbers = precision === "f32" ? "" : ` --precision ${precision}`;
   const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}`;
-  const fields = columns.map((c) => `--field "${c}=..."`).join(" ");
+  const fields = names.map((name) => `--field ${inQuotes(`${name}=...`)}`).join(" ");
+  const renames = renamed.map(({ column, field }) => `${quote(column)} renamed to ${quote(field)}`);
   return [
     `Report:     ${page}`,
     `Use it:     ${predict} ${fields}`,
-    `            ${predict} --data ${file} --out predicted.csv`,
+    `            ${predict} --data ${renames.length > 0 ? "TABLE" : shellWord(file)} --out predicted.csv`,
+    ...(renames.length > 0 ? [`            (TABLE: ${file} with its column ${renames.join(", ")})`] : []),
     `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}${numbers}`).join(" && ")}`,
     "Better:     more rows; a longer search (--minutes 30); a larger base (--base, a folder or hub id)",
   ].join("\n");
 }
+
+/** A word as a shell reads it. */
+const shellWord = (text: string): string => (/^[\w./:@%+=-]+$/.test(text) ? text : inQuotes(text));
+const inQuotes = (text: string): string => `"${text.replace(/[\\"$`]/g, "\\$&")}"`;

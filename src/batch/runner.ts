@@ -101,11 +101,6 @@ export class Runner {
     this.options = options;
   }
 
-  /** Another way to run on the same store. */
-  reusing(reuse: Reuse): Runner {
-    return new Runner(this.base, this.vectorsOf, { ...this.options, reuse }, this.store);
-  }
-
   /** Hidden states after the final norm at each query's `position`, [n, hidden]. */
   hidden(queries: readonly Query[], positionOf: (q: Query) => number): Promise<Float32Array> {
     return this.readHidden(queries, positionOf, this.teller(queries.length));

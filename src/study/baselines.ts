@@ -10,7 +10,7 @@ import type { Side } from "./sources.ts";
 import type { PreparedTask, TaskRow } from "./tasks.ts";
 
 /** Penalties for baselines; wider than the head's, chosen on the same validation rows. */
-const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000];
+const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000, 100000];
 
 /** Baselines that read no base: the same for every seed. Keys are the methods' names in reports. */
 export async function featureBaselines(data: HeadData): Promise<Record<string, Scores[]>> {
@@ -63,10 +63,7 @@ function fromFeatures(data: HeadData, x: Record<Side, Float32Array>, standardise
   return data.answer.predictions(applyHead(x.test, head));
 }
 
-/**
- * Ridge on the frozen model's last state of the prompt without the function tag. It ends one position before the tag's
- * prefix, which would therefore be stored a second time: only spans are.
- */
+/** Ridge on the frozen model's last state of the prompt without the function tag. */
 export async function probe(
   runner: Runner,
   stage: StudyStage,
@@ -74,9 +71,8 @@ export async function probe(
 ): Promise<{ scores: Scores[]; fitted: FittedHead }> {
   const lengths = Object.fromEntries(data.tasks.map((t) => [t.functionTag as string, 0]));
   const bare = new HeadData(data.tasks, data.answer, new Set(), lengths);
-  const reader = runner.options.reuse === "prefix" ? runner.reusing("spans") : runner;
-  const fitted = await fitHead(reader, bare, stage.head.penalties);
-  return { fitted, scores: data.scores("test", await predictSide(reader, bare, "test", fitted.head)) };
+  const fitted = await fitHead(runner, bare, stage.head.penalties);
+  return { fitted, scores: data.scores("test", await predictSide(runner, bare, "test", fitted.head)) };
 }
 
 function characterFeatures(data: HeadData): Record<Side, Float32Array> {

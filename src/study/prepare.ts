@@ -150,6 +150,9 @@ function chooseReuse({ base, loaded }: PreparedStudy, { stage, kind, tasks }: Pr
       const layout = layOut(queryOf(prompt, task.isolate, trained), "prefix");
       layout.past.forEach(({ kind, positions }, b) => {
         sizes[kind].set(names.of(layout, b), positions.length);
+        // The linear probe is asked without the tag: its text ends a position earlier and is stored beside this one.
+        const last = kind === "text" && positions.at(-1) === layout.query.cut - 1;
+        if (last && hasHead(task.kind)) sizes.text.set(`${names.of(layout, b)} probe`, positions.length - 1);
       });
     }
   }

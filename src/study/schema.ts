@@ -279,7 +279,7 @@ const stage = z.strictObject({
       penalties: z
         .array(z.number().min(0))
         .min(1)
-        .default([0.1, 1, 10, 100, 1000])
+        .default([0.1, 1, 10, 100, 1000, 10000, 100000])
         .describe("Ridge penalties of the last solution, on all rows; validation chooses"),
     })
     .prefault({}),

@@ -23,7 +23,7 @@ const pairBaselines = [...baselines, "additive means"];
 
 export const realInput: Point = {
   id: "2.1",
-  asked: `Solubility and affinity on public data, ${SEEDS} seeds, all baselines: function tags beat the mean and the untrained tag by more than the pooled spread of the seeds; the linear probe and the paper's recipe stand beside them; both runs under ${MOST_MINUTES} minutes on 2 cores.`,
+  asked: `Solubility and affinity on public data, ${SEEDS} seeds, all baselines: function tags beat the mean and the untrained tag by more than the spread of the seeds; the linear probe and the paper's recipe stand beside them; both runs under ${MOST_MINUTES} minutes on 2 cores.`,
   needs: [sharedData],
   async run({ progress, folder }) {
     const began = performance.now();

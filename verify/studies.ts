@@ -42,7 +42,7 @@ export const numberTasks = ({ stages }: Report): NumberTask[] =>
 export const method = ({ methods }: TaskReport, name: string): MethodResult | undefined =>
   methods.find((m) => m.method === name);
 
-/** Whether one method of a task has a lower RMSE than another by more than the pooled spread of the seeds. */
+/** Whether one method of a task has a lower RMSE than another by more than the spread of the seeds. */
 export function compareMethods(task: TaskReport, better: string, worse: string): Check {
   const [a, b] = [method(task, better), method(task, worse)];
   const what = `${task.task}, ${task.target}: ${better} beats ${worse} by more than the seeds' spread`;

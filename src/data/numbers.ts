@@ -37,6 +37,13 @@ export function parseNumber(text: string): ParsedNumber {
   return Number.isFinite(value) ? { value, fault: null } : { value: null, fault: "infinite" };
 }
 
+/** What stands for a class where there is none: "NA", "n/a", "null", "NaN". Not "None", which may be a class. */
+export function classFault(text: string): NumberFault | null {
+  const bare = text.trim();
+  if (bare === "") return "empty";
+  return notANumber.test(bare) || (noValue.test(bare) && !/^none$/i.test(bare)) ? "missing" : null;
+}
+
 /** Reads a column as numbers. Errors: data/column. */
 export function targets(table: Table, column: string): Targets {
   requireColumns(table, [column]);

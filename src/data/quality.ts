@@ -3,7 +3,7 @@
  * are no finite number, equal inputs whose targets agree or contradict each other, targets far from all others.
  * It finds and says where; what is done about it is for the study to say.
  */
-import { type NumberFault, parseNumber } from "./numbers.ts";
+import { classFault, type NumberFault, parseNumber } from "./numbers.ts";
 
 export interface RowFault {
   readonly field: string;
@@ -17,8 +17,10 @@ export interface Needed {
   readonly inputs: readonly string[];
   /** Targets that must be finite numbers. */
   readonly numbers: readonly string[];
+  /** Targets that must say a class. */
+  readonly classes: readonly string[];
   /** Targets that must not be empty. */
-  readonly labels: readonly string[];
+  readonly texts: readonly string[];
 }
 
 /** The first thing that is wrong with a row; null when it can be learned from. */
@@ -26,8 +28,12 @@ export function faultOf(row: Readonly<Record<string, string>>, needed: Needed): 
   const empty = (field: string) => (row[field] ?? "") === "";
   const input = needed.inputs.find(empty);
   if (input !== undefined) return { field: input, fault: "empty", of: "input" };
-  const label = needed.labels.find(empty);
-  if (label !== undefined) return { field: label, fault: "empty", of: "target" };
+  const text = needed.texts.find(empty);
+  if (text !== undefined) return { field: text, fault: "empty", of: "target" };
+  for (const field of needed.classes) {
+    const fault = classFault(row[field] ?? "");
+    if (fault !== null) return { field, fault, of: "target" };
+  }
   for (const field of needed.numbers) {
     const { fault } = parseNumber(row[field] ?? "");
     if (fault !== null) return { field, fault, of: "target" };

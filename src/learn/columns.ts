@@ -1,5 +1,5 @@
 /** What a table's columns look like, so that the user sees what was read before anything is learned. */
-import { parseNumber } from "../data/numbers.ts";
+import { classFault, parseNumber } from "../data/numbers.ts";
 import type { Table } from "../data/source.ts";
 import { TagllmError } from "../errors.ts";
 import { didYouMean, quote } from "../suggest.ts";
@@ -7,6 +7,7 @@ import { didYouMean, quote } from "../suggest.ts";
 export interface ColumnView {
   readonly name: string;
   readonly kind: "number" | "text" | "empty";
+  /** Rows without a value, NA and the like among them. */
   readonly empty: number;
   readonly distinct: number;
   /** Mean characters of a value. */
@@ -20,9 +21,11 @@ const mostlyNumbers = 0.9;
 export function viewColumns({ columns, rows }: Table): ColumnView[] {
   return columns.map((name) => {
     const values = rows.map((row) => row[name] ?? "");
-    const filled = values.filter((v) => v !== "");
-    const numbers = filled.filter((v) => parseNumber(v).fault === null).length;
-    const kind = filled.length === 0 ? "empty" : numbers >= mostlyNumbers * filled.length ? "number" : "text";
+    const filled = values.filter((v) => classFault(v) === null);
+    const faults = filled.map((v) => parseNumber(v).fault);
+    const numbers = faults.filter((fault) => fault === null).length;
+    const least = mostlyNumbers * faults.filter((fault) => fault !== "missing").length; // "None" says neither
+    const kind = filled.length === 0 ? "empty" : numbers > 0 && numbers >= least ? "number" : "text";
     const length = filled.reduce((n, v) => n + v.length, 0) / Math.max(1, filled.length);
     return {
       name,

@@ -108,7 +108,7 @@ export function classAnswer(classes: readonly string[], shares: readonly number[
   return {
     outputs,
     encode: (row) => classes.map((name, c) => (row.label === name ? 1 : 0) - (shares[c] as number)),
-    average: () => [...shares],
+    average: (rows) => classes.map((name) => rows.filter((r) => r.label === name).length / rows.length),
     fit: (train, validation, { penalties, standardise: scaled = true }) => {
       const fit = fitLogistic({ x: train.x, labels: labels(train.rows) }, outputs, {
         alphas: penalties,

@@ -12,13 +12,21 @@ import type { PreparedTask, TaskRow } from "./tasks.ts";
 /** Penalties for baselines; wider than the head's, chosen on the same validation rows. */
 const baselinePenalties = [0.01, 0.1, 1, 10, 100, 1000, 10000, 100000];
 
-/** Baselines that read no base: the same for every seed. Keys are the methods' names in reports. */
-export async function featureBaselines(data: HeadData): Promise<Record<string, Scores[]>> {
+/** Baselines of each task that read no base: the same for every seed. Keys are the methods' names in reports. */
+export async function featureBaselines(data: HeadData): Promise<Record<string, Scores>[]> {
+  const found: Record<string, Scores>[] = [];
+  for (const own of data.perTask()) found.push(await baselinesOf(own));
+  return found;
+}
+
+/** Of one task: another has other fields, and its targets another mean. */
+async function baselinesOf(data: HeadData): Promise<Record<string, Scores>> {
+  const { spec } = data.tasks[0] as PreparedTask;
   const predictions: Record<string, Float64Array> = {
     [hasNumbers(data) ? "mean" : "class shares"]: constant(data),
     "character counts": fromFeatures(data, characterFeatures(data), true),
   };
-  const effects = data.tasks[0]?.spec.effects;
+  const { effects, molecules } = spec;
   if (effects?.length === 2 && hasNumbers(data)) {
     const keyed = (side: Side) => ({
       a: column(data, side, effects[0] as string),
@@ -28,7 +36,6 @@ export async function featureBaselines(data: HeadData): Promise<Record<string, S
       predictAdditive(additiveMeans(keyed("train"), train), keyed("test")),
     );
   }
-  const molecules = data.tasks[0]?.spec.molecules;
   if (molecules) {
     const of = (side: Side) => data.rows(side).map((row) => molecules.map((m) => row.fields[m] ?? ""));
     const bits = {
@@ -39,7 +46,7 @@ export async function featureBaselines(data: HeadData): Promise<Record<string, S
     predictions.fingerprints = fromFeatures(data, bits, false);
   }
   return Object.fromEntries(
-    Object.entries(predictions).map(([method, found]) => [method, data.scores("test", found)]),
+    Object.entries(predictions).map(([method, found]) => [method, data.scores("test", found)[0] as Scores]),
   );
 }
 

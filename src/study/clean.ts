@@ -79,8 +79,10 @@ export function cleanRows(source: Source, wanted: Wanted): CleanRows {
 /** In the order of the table. */
 function usableRows({ table, sides }: Source, wanted: Wanted, log: Log): SidedRow[] {
   const numbers = wanted.kind === "number" ? wanted.targets : [];
-  const labels = wanted.kind === "class" || wanted.kind === "text" ? wanted.targets : [];
-  const needed = { inputs: wanted.fields.filter((f) => !labels.includes(f)), numbers, labels };
+  const classes = wanted.kind === "class" ? wanted.targets : [];
+  const texts = wanted.kind === "text" ? wanted.targets : [];
+  const inputs = wanted.fields.filter((f) => !classes.includes(f) && !texts.includes(f));
+  const needed = { inputs, numbers, classes, texts };
   const sideOf = new Map(sideNames.flatMap((side) => Array.from(sides[side], (i) => [i, side] as const)));
   const faults = new Map<string, { key: DroppedFor; rows: number[] }>();
   const usable: SidedRow[] = [];
@@ -93,7 +95,7 @@ function usableRows({ table, sides }: Source, wanted: Wanted, log: Log): SidedRo
       : wanted.fields.find((f) => wanted.writable?.(fields[f] ?? "") === false);
     if (fault === null && unwritable === undefined) {
       const values = numbers.map((t) => parseNumber(fields[t] ?? "").value as number);
-      const label = wanted.kind === "class" ? (fields[labels[0] as string] as string) : null;
+      const label = wanted.kind === "class" ? (fields[classes[0] as string] as string) : null;
       usable.push({ fields, rowNumber, numbers: values, label, side, index });
       continue;
     }

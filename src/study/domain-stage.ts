@@ -66,16 +66,26 @@ export interface PlainReading {
   readonly blank: boolean;
 }
 
-/** Ways to read texts without a tag for which the base has tokens; the best of them is the baseline. */
-export function plainReadings({ tokenizer }: Base, texts: readonly string[]): readonly PlainReading[] {
-  return allReadings.filter((reading) =>
-    texts.every((text) => hasTokens(() => tokensOf(tokenizer, text, reading))),
-  );
+/**
+ * Ways to read texts without a tag for which the base has tokens, and room for each text as a whole; the best of them
+ * is the baseline. Empty where a text has no room in any.
+ */
+export function plainReadings(
+  { tokenizer, architecture }: Base,
+  texts: readonly string[],
+): readonly PlainReading[] {
+  const fits = (text: string, reading: PlainReading) =>
+    hasTokens(() => tokensOf(tokenizer, text, reading)) &&
+    tokensOf(tokenizer, text, reading).length <= architecture.maxPositions;
+  return allReadings
+    .filter(({ bos }) => !bos || tokenizer.bosId !== null)
+    .filter((reading) => texts.every((text) => fits(text, reading)));
 }
 
-function tokensOf(tokenizer: Base["tokenizer"], text: string, { split, blank }: PlainReading): Int32Array {
+function tokensOf(tokenizer: Base["tokenizer"], text: string, { bos, split, blank }: PlainReading): Int32Array {
   const encode = split ? tokenizer.encodeCharacters : tokenizer.encode;
-  return encode.call(tokenizer, (blank ? " " : "") + text, { atStart: true });
+  const own = encode.call(tokenizer, (blank ? " " : "") + text, { atStart: true });
+  return bos && tokenizer.bosId !== null ? Int32Array.of(tokenizer.bosId, ...own) : own;
 }
 
 const allReadings: readonly PlainReading[] = [true, false].flatMap((bos) =>
@@ -99,14 +109,10 @@ export async function scorePlain(
   texts: readonly string[],
   reading: PlainReading,
 ): Promise<TextScores> {
-  const { tokenizer } = base;
-  const longest = base.architecture.maxPositions;
   const bare = { slots: [], spans: [], pieces: [], readout: null, target: null, trimmed: [] };
-  const examples = texts.map((text): TextExample => {
-    const own = tokensOf(tokenizer, text, reading);
-    const ids = reading.bos && tokenizer.bosId !== null ? Int32Array.of(tokenizer.bosId, ...own) : own;
-    return textExample({ ids: ids.subarray(0, longest), ...bare }, false);
-  });
+  const examples = texts.map(
+    (text): TextExample => textExample({ ids: tokensOf(base.tokenizer, text, reading), ...bare }, false),
+  );
   const { nats } = await tokenLosses(runner, examples);
   const first = reading.bos ? 0 : Math.log(base.architecture.vocabSize);
   return textScores(

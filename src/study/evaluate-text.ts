@@ -93,16 +93,18 @@ export async function evaluateDomain(context: Context): Promise<Scored> {
   const readings = [];
   for (const reading of plainReadings(base, texts))
     readings.push({ name: reading.name, plain: await scorePlain(base, runner, texts, reading) });
-  const best = readings.reduce((a, b) => (bitsPerCharacter(b.plain) < bitsPerCharacter(a.plain) ? b : a));
+  const [best] = readings.toSorted((a, b) => bitsPerCharacter(a.plain) - bitsPerCharacter(b.plain));
   const bootstrap = bootstrapOf(options);
   const evaluation: OutputEvaluation = {
     output: null,
     column: columns[0] as string,
     metrics: withIntervals(known.length, textOfRows(scored), bootstrap),
-    baseline: {
-      method: `no tag: ${best.name}`,
-      metrics: withIntervals(known.length, textOfRows(best.plain), bootstrap),
-    },
+    baseline: best
+      ? {
+          method: `no tag: ${best.name}`,
+          metrics: withIntervals(known.length, textOfRows(best.plain), bootstrap),
+        }
+      : null,
     coverage: null,
   };
   options.onProgress?.(known.length);

@@ -31,6 +31,8 @@ export type Scores = Readonly<Record<string, Metrics>>;
 export class HeadData {
   readonly tasks: readonly PreparedTask[];
   readonly answer: Answer;
+  private readonly trained: ReadonlySet<string>;
+  private readonly lengths: Record<string, number>;
   private readonly examples: Record<Side, readonly HeadExample[]>;
 
   constructor(
@@ -41,12 +43,20 @@ export class HeadData {
   ) {
     this.tasks = tasks;
     this.answer = answer;
+    this.trained = trained;
+    this.lengths = lengths;
     const example = (task: PreparedTask, row: TaskRow): HeadExample => {
       const prompt = task.compiler.compile(row, { withTarget: false, lengths });
       return { query: queryOf(prompt, task.isolate, trained), target: answer.encode(row) };
     };
     const of = (side: Side) => tasks.flatMap((t) => t.rows[side].map((row) => example(t, row)));
     this.examples = { train: of("train"), validation: of("validation"), test: of("test") };
+  }
+
+  /** The same for each task by itself. */
+  perTask(): HeadData[] {
+    if (this.tasks.length === 1) return [this];
+    return this.tasks.map((task) => new HeadData([task], this.answer, this.trained, this.lengths));
   }
 
   side(side: Side): readonly HeadExample[] {
@@ -69,7 +79,7 @@ export class HeadData {
 
   /** Truth and prediction of every row of a side, per task and target. */
   outcomes(side: Side, predictions: Float64Array): RowPrediction[][][] {
-    return this.perTask(side, predictions, (task, rows, own) =>
+    return this.byTask(side, predictions, (task, rows, own) =>
       this.answer.outcomes(rows, own).map((outcomes) =>
         outcomes.map((outcome, i) => {
           const { rowNumber, fields } = rows[i] as TaskRow;
@@ -82,13 +92,13 @@ export class HeadData {
 
   /** Metrics of predictions [n, outputs] of a side, per task and target. */
   scores(side: Side, predictions: Float64Array): Scores[] {
-    return this.perTask(side, predictions, (task, rows, own) => {
+    return this.byTask(side, predictions, (task, rows, own) => {
       const metrics = this.answer.metrics(rows, own);
       return Object.fromEntries(task.targets.map((target, k) => [target, metrics[k] as Metrics]));
     });
   }
 
-  private perTask<T>(
+  private byTask<T>(
     side: Side,
     predictions: Float64Array,
     work: (task: PreparedTask, rows: readonly TaskRow[], own: Float64Array) => T,

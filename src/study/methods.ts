@@ -37,11 +37,13 @@ export const toMetrics = (r: Regression): Metrics =>
 export const mainMetric = (methods: readonly MethodResult[]): string =>
   Object.keys(methods[0]?.mean ?? {})[0] ?? "";
 
-/** Better in the metric that decides, by more than the pooled spread of the seeds. */
+/**
+ * Better in the metric that decides, by more than the spread of the seeds: the larger of the two, as a method without
+ * seeds has none. With one seed on both sides any difference counts; `verdict` says that it was one.
+ */
 export function beats(a: MethodResult, b: MethodResult): boolean {
   const metric = mainMetric([a]);
-  const pooled = Math.sqrt(((a.spread[metric] ?? 0) ** 2 + (b.spread[metric] ?? 0) ** 2) / 2);
-  return gain(a, b) > pooled;
+  return gain(a, b) > Math.max(a.spread[metric] ?? 0, b.spread[metric] ?? 0);
 }
 
 /** By how much a is better than b in the metric that decides. */
@@ -71,9 +73,11 @@ export function verdict(methods: readonly MethodResult[]): string {
   if (!tag || !best) return "There is nothing to compare with.";
   const metric = mainMetric(methods);
   const numbers = `${headingOf(metric)} ${shown(tag.mean[metric])} against ${shown(best.mean[metric])}`;
-  if (beats(tag, best))
-    return `The ${tag.method} beats the strongest baseline, ${best.method}, by more than the spread of the seeds: ${numbers}.`;
   if (beats(best, tag))
     return `The ${tag.method} does not reach the strongest baseline, ${best.method}: ${numbers}.`;
+  if (tag.perSeed.length < 2)
+    return `The ${tag.method} is ${gain(tag, best) > 0 ? "better than" : "level with"} the strongest baseline, ${best.method}, with one seed, so how far seeds differ is not known: ${numbers}.`;
+  if (beats(tag, best))
+    return `The ${tag.method} beats the strongest baseline, ${best.method}, by more than the spread of the seeds: ${numbers}.`;
   return `The ${tag.method} is level with the strongest baseline, ${best.method}, within the spread of the seeds: ${numbers}.`;
 }

@@ -197,11 +197,12 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
       ...(announced && { "wrong domain tag": (await scoreText(run, task, announced)).metrics }),
       ...(await plainBaselines(run, task)),
     };
+    const written = new Map(answers.map((answer) => [answer.row, answer]));
     const lines = task.rows.test.map(({ rowNumber }, k) => ({
       row: rowNumber,
       nats: losses.nats[k] as number,
       tokens: losses.tokens[k] as number,
-      ...answers[k],
+      ...written.get(rowNumber),
     }));
     scores.push({ task, target: null, methods, losses: lines });
   }
@@ -215,7 +216,8 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
   const functionTag = live.get((stage.tasks[0] as PreparedTask).functionTag as string) as LiveTag;
   const answer = answerOf(run, functionTag);
   const data = new HeadData(stage.tasks, answer, trained);
-  const methods: Record<string, Scores[]> = run.first && run.score ? await featureBaselines(data) : {};
+  const simple = run.first && run.score ? await featureBaselines(data) : [];
+  const methods: Record<string, Scores[]> = {};
   const { penalties, fit, validationRows } = stage.stage.head;
 
   let untrained: Float64Array = new Float64Array();
@@ -258,9 +260,10 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
       task,
       target,
       predictions: predictions[i]?.[k] ?? [],
-      methods: Object.fromEntries(
-        Object.entries(methods).map(([name, byTask]) => [name, (byTask[i] as Scores)[target] as Metrics]),
-      ),
+      methods: Object.fromEntries([
+        ...Object.entries(simple[i] ?? {}).map(([name, own]) => [name, own[target]]),
+        ...Object.entries(methods).map(([name, byTask]) => [name, byTask[i]?.[target]]),
+      ]) as Record<string, Metrics>,
     })),
   );
   const changed = changeOf(untrained, predicted, answer.outputs);

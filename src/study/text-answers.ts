@@ -50,6 +50,8 @@ export async function writeAnswers(
 
 /** An answer as it should be, and as it was written. */
 export interface TextAnswer {
+  /** 0-based data row of the file. */
+  readonly row: number;
   readonly truth: string;
   readonly said: string;
 }
@@ -116,7 +118,8 @@ export function textAnswers(
   said: readonly string[],
 ): TextAnswer[] {
   const target = targets[0] as string;
-  return rows.map(({ fields }, i) => ({
+  return rows.map(({ fields, rowNumber }, i) => ({
+    row: rowNumber,
     truth: (fields[target] as string).trim(),
     said: said[i] as string,
   }));

@@ -5,7 +5,7 @@ import { equalInputs, farValues, faultOf } from "../../src/data/quality.ts";
 import fc from "../support/properties.ts";
 
 test("the first fault of a row is named", () => {
-  const needed = { inputs: ["a", "b"], numbers: ["y"], labels: [] };
+  const needed = { inputs: ["a", "b"], numbers: ["y"], classes: [], texts: [] };
   const of = (a: string, b: string, y: string) => faultOf({ a, b, y }, needed);
   assert.equal(of("x", "x", "1"), null);
   assert.deepEqual(of("x", "", "z"), { field: "b", fault: "empty", of: "input" });
@@ -14,8 +14,13 @@ test("the first fault of a row is named", () => {
   assert.deepEqual(of("x", "x", "nan"), { field: "y", fault: "NaN", of: "target" });
   assert.deepEqual(of("x", "x", "-inf"), { field: "y", fault: "infinite", of: "target" });
   assert.deepEqual(of("x", "x", ">5"), { field: "y", fault: "not a number", of: "target" });
-  const label = { inputs: ["a"], numbers: [], labels: ["c"] };
+  const label = { inputs: ["a"], numbers: [], classes: [], texts: ["c"] };
   assert.deepEqual(faultOf({ a: "x", c: "" }, label), { field: "c", fault: "empty", of: "target" });
+  assert.equal(faultOf({ a: "x", c: "NA" }, label), null);
+  const classes = { ...label, classes: ["c"], texts: [] };
+  for (const c of ["NA", "n/a", "null", "NaN"])
+    assert.deepEqual(faultOf({ a: "x", c }, classes), { field: "c", fault: "missing", of: "target" });
+  for (const c of ["None", "0", "nano"]) assert.equal(faultOf({ a: "x", c }, classes), null);
 });
 
 test("property: groups of equal inputs and whether they contradict, pair by pair", () => {

@@ -317,6 +317,10 @@ test("two data sets under one function tag", async () => {
   const data = "  more: { file: zinc_qed_30k.csv, split: { test: 10, validation: 10 } }\ntags:";
   const { report, tags } = await run(`${head.replace("tags:", data)}stages:${domainStage}${stage}`);
   assert.equal(report.stages[1]?.tasks.length, 2);
+  const alone = await run(`${head}stages:${domainStage}${countStage}`);
+  const simple = (task: TaskReport | undefined) =>
+    task?.methods.filter(({ method }) => method === "mean" || method === "character counts");
+  assert.deepEqual(simple(report.stages[1]?.tasks[1]), simple(alone.report.stages[1]?.tasks[0]));
   assert.equal(tags.get("Count")?.template, "Chain <Chain> {text} has <Count>");
   assert.ok(
     report.warnings.some((w) => w.includes("pretrained on 10 of 10 test rows")),

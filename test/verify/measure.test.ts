@@ -51,7 +51,7 @@ test("a measured program is asked line by line, and one that ends says why", asy
   await assert.rejects(MeasuredChild.start("absent", "/no/such/program", []), /absent ended: .*ENOENT/);
 });
 
-test("methods are compared by RMSE and the pooled spread of the seeds", () => {
+test("methods are compared by RMSE and the spread of the seeds", () => {
   const method = (name: string, ...values: number[]) =>
     methodResult(
       name,

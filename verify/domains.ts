@@ -85,6 +85,6 @@ function unseenRows(source: Source, held: Source): TaskRow[] {
   return held.table.rows.flatMap((fields, i) =>
     trained.has(text(fields))
       ? []
-      : [{ fields, rowNumber: held.table.rowNumbers[i] as number, numbers: [], label: null }],
+      : [{ fields, rowNumber: held.table.rowNumbers[i] as number, group: i, numbers: [], label: null }],
   );
 }

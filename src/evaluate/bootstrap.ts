@@ -1,6 +1,6 @@
 /**
- * How much a number of a test set depends on which rows happened to be in it: percentile bootstrap over rows.
- * It says nothing about the spread between training seeds.
+ * How much a number of a test set depends on which rows happened to be in it: percentile bootstrap over rows, or over
+ * groups of rows that came into it together. It says nothing about the spread between training seeds.
  */
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
@@ -20,6 +20,8 @@ export interface BootstrapOptions {
   resamples?: number;
   /** Default 0.95. */
   level?: number;
+  /** The group of each row: whole groups are drawn, as their rows do not vary by themselves. Default: each row its own. */
+  groups?: ArrayLike<number>;
 }
 
 /**
@@ -39,15 +41,15 @@ export function bootstrapInterval(
 export function bootstrapIntervals(
   rows: number,
   statistics: (rows: Int32Array) => Readonly<Record<string, number>>,
-  { seed, resamples = 2000, level = 0.95 }: BootstrapOptions,
+  { seed, resamples = 2000, level = 0.95, groups }: BootstrapOptions,
 ): Record<string, Interval> {
-  const values = statistics(Int32Array.from({ length: rows }, (_, i) => i));
+  const all = Int32Array.from({ length: rows }, (_, i) => i);
+  const values = statistics(all);
   const random = xoroshiro128plus(seed);
-  const drawn = new Int32Array(rows);
+  const draw = groups ? groupDrawer(all, groups) : rowDrawer(rows);
   const found = new Map(Object.keys(values).map((name) => [name, [] as number[]]));
   for (let b = 0; rows > 0 && b < resamples; b++) {
-    for (let i = 0; i < rows; i++) drawn[i] = uniformInt(random, 0, rows - 1);
-    const resampled = statistics(drawn);
+    const resampled = statistics(draw(random));
     for (const [name, own] of found) {
       const value = resampled[name] as number;
       if (!Number.isNaN(value)) own.push(value);
@@ -60,6 +62,32 @@ export function bootstrapIntervals(
     return [name, { value: values[name] as number, low, high, resamples: sorted.length }];
   };
   return Object.fromEntries([...found].map(interval));
+}
+
+type Random = ReturnType<typeof xoroshiro128plus>;
+
+function rowDrawer(rows: number): (random: Random) => Int32Array {
+  const drawn = new Int32Array(rows);
+  return (random) => {
+    for (let i = 0; i < rows; i++) drawn[i] = uniformInt(random, 0, rows - 1);
+    return drawn;
+  };
+}
+
+/** As many groups as there are, so about as many rows. */
+function groupDrawer(rows: Int32Array, groupOf: ArrayLike<number>): (random: Random) => Int32Array {
+  const byGroup = new Map<number, number[]>();
+  for (const row of rows) {
+    const group = groupOf[row] as number;
+    const own = byGroup.get(group);
+    if (own) own.push(row);
+    else byGroup.set(group, [row]);
+  }
+  const groups = [...byGroup.values()];
+  return (random) => {
+    const chosen = groups.map(() => groups[uniformInt(random, 0, groups.length - 1)] as number[]);
+    return Int32Array.from(chosen.flat());
+  };
 }
 
 /**

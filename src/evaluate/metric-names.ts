@@ -1,4 +1,4 @@
-/** What metrics are called where people read them. */
+/** What metrics are called where people read them, and how their numbers are written. */
 
 /** How a metric is called, and which way it is better. The first of a method decides. */
 export const metricInfo: Readonly<Record<string, { heading: string; lower: boolean }>> = {
@@ -23,3 +23,13 @@ export const metricInfo: Readonly<Record<string, { heading: string; lower: boole
 };
 
 export const headingOf = (metric: string): string => metricInfo[metric]?.heading ?? metric;
+
+/** Three decimals, or where these would say nothing (a Kd in mol/l is 1e-9) or too much, three digits. */
+export function metricText(value: number): string {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 0.005 || size >= 1e6) ? value.toPrecision(3) : value.toFixed(3);
+}
+
+/** With the spread over seeds, in as many decimals as it is worth beside the mean. */
+export const meanText = (mean: number, spread: number): string =>
+  `${metricText(mean)} ± ${metricText(mean) === mean.toFixed(3) ? spread.toFixed(3) : spread.toPrecision(2)}`;

@@ -112,8 +112,10 @@ function extent(values: readonly number[]): [number, number] {
   if (finite.length === 0) return [0, 1];
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const v of finite) [low, high] = [Math.min(low, v), Math.max(high, v)];
-  const least = Math.max(1e-9, Math.abs(low) * 1e-6, Math.abs(high) * 1e-6);
-  return high - low > least ? [low, high] : [low - 0.5 - least, high + 0.5 + least];
+  const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-6;
+  if (high - low > least) return [low, high];
+  const around = Math.max(Math.abs(low), Math.abs(high)) / 2 || 0.5;
+  return [low - around, high + around];
 }
 
 /** So that no point lies on the axes. */

@@ -15,6 +15,8 @@ import { type FinishedRun, readRun } from "./read-run.ts";
 import {
   type Confusion,
   confusionOf,
+  extentOf,
+  extentText,
   intervals,
   meanOverSeeds,
   type RowError,
@@ -25,8 +27,10 @@ export interface TaskDocument extends TaskReport {
   readonly verdict: string;
   /** The best method beside the trained tag. */
   readonly strongest: string | null;
-  /** 95 %, over test rows, of the trained tag; empty where the run kept no rows. */
+  /** 95 %, of the trained tag; empty where the run kept no rows. */
   readonly intervals: Readonly<Record<string, Interval>>;
+  /** What they are over. */
+  readonly extent: string;
   /** Truth and prediction, the mean over the seeds, of test rows; at most `scatterRows`. */
   readonly scatter: readonly Point[];
   /** null for numbers, and for more classes than a table can show. */
@@ -98,6 +102,7 @@ async function describeTask(run: FinishedRun, stage: StageReport, task: TaskRepo
     verdict: verdict(task.methods),
     strongest: strongestBaseline(task.methods)?.method ?? null,
     intervals: intervals(rows, losses),
+    extent: extentText(extentOf(rows.length ? rows : losses)),
     scatter: classes.length
       ? []
       : perRow

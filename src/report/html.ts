@@ -108,7 +108,7 @@ function methodsTable(task: TaskDocument): string {
     ? "Mean ± standard deviation over the seeds"
     : "One seed";
   const range = Object.keys(task.intervals).length
-    ? "; below it the 95 % interval over test rows (bootstrap)"
+    ? `; below it the 95 % interval over ${task.extent} (bootstrap)`
     : "";
   return `${table(`<thead><tr><th>test side</th>${head}</tr></thead><tbody>${rows.join("")}</tbody>`)}
 <p class="note">${seeds}${range}.</p>`;

@@ -80,7 +80,7 @@ function taskBlocks(task: TaskDocument): string[] {
     `### ${inline(task.task)}${task.target ? `: ${inline(task.target)}` : ""}`,
     `**${inline(task.verdict)}**`,
     table(["test side", ...metrics.map(headingOf)], rows),
-    intervals.length ? `95 % intervals over test rows: ${intervals.join("; ")}.` : "",
+    intervals.length ? `95 % intervals over ${task.extent}: ${intervals.join("; ")}.` : "",
     ...(worst.length
       ? [
           "Worst test rows:",

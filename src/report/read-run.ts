@@ -13,6 +13,8 @@ export interface PredictedRow {
   readonly target: string;
   /** 0-based data row of the file. */
   readonly row: number;
+  /** Of the split; older runs do not say it. */
+  readonly group?: number;
   /** Numbers in the target's unit, or names of classes. */
   readonly truth: number | string;
   readonly predicted: number | string;
@@ -28,6 +30,8 @@ export interface LossRow {
   readonly task: string;
   /** 0-based data row of the file. */
   readonly row: number;
+  /** Of the split; older runs do not say it. */
+  readonly group?: number;
   /** Of all labelled tokens together. */
   readonly nats: number;
   /** Text answers. */

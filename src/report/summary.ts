@@ -1,5 +1,6 @@
 /** What a report says of a task in numbers beyond the tables of the run. */
 import { bootstrapIntervals, type Interval } from "../evaluate/bootstrap.ts";
+import { meanText, metricText } from "../evaluate/metric-names.ts";
 import {
   answersOfRows,
   classesOfRows,
@@ -16,14 +17,16 @@ import type { LossRow, PredictedRow } from "./read-run.ts";
 const missing = "–";
 
 export const number = (value: number | null | undefined): string =>
-  value === null || value === undefined || !Number.isFinite(value) ? missing : value.toFixed(3);
+  value === null || value === undefined || !Number.isFinite(value) ? missing : metricText(value);
 
 export const metricsOf = ({ methods }: TaskReport): string[] => Object.keys(methods[0]?.mean ?? {});
 
 /** Mean, with the spread where there are several seeds. */
 export function methodCell({ mean, spread, perSeed }: MethodResult, metric: string): string {
   const value = number(mean[metric]);
-  return perSeed.length > 1 && value !== missing ? `${value} ± ${number(spread[metric])}` : value;
+  return perSeed.length > 1 && value !== missing
+    ? meanText(mean[metric] as number, spread[metric] as number)
+    : value;
 }
 
 const longestField = 160;
@@ -32,7 +35,25 @@ const longestField = 160;
 export const fieldText = (value: string): string =>
   value.length <= longestField ? value : `${value.slice(0, longestField)}… (${value.length} characters)`;
 
-/** 95 % intervals over the test rows of each metric's mean over the seeds. */
+/** Test rows of one seed, and of how many groups of the split they are. */
+export interface Extent {
+  readonly rows: number;
+  readonly groups: number;
+}
+
+/** Of the rows of all seeds. */
+export function extentOf(rows: readonly (PredictedRow | LossRow)[]): Extent {
+  const own = rows.filter(({ seed }) => seed === rows[0]?.seed);
+  return { rows: own.length, groups: new Set(own.map(groupOf)).size };
+}
+
+const groupOf = ({ group, row }: { readonly group?: number; readonly row: number }): number => group ?? row;
+
+/** What intervals are over. */
+export const extentText = ({ rows, groups }: Extent): string =>
+  groups < rows ? `the ${groups} groups of test rows` : "test rows";
+
+/** 95 % intervals over the test rows, or their groups, of each metric's mean over the seeds. */
 export function intervals(
   predictions: readonly PredictedRow[],
   losses: readonly LossRow[],
@@ -42,14 +63,20 @@ export function intervals(
     : [lossMetrics(losses), answerMetrics(losses)];
   return Object.assign(
     {},
-    ...parts.map(([seeds, count]) =>
-      count === 0 ? {} : bootstrapIntervals(count, meanOfRows(seeds), { seed: 1, resamples: 500 }),
+    ...parts.map(([seeds, rows]) =>
+      rows.length === 0
+        ? {}
+        : bootstrapIntervals(rows.length, meanOfRows(seeds), {
+            seed: 1,
+            resamples: 500,
+            groups: rows.map(groupOf),
+          }),
     ),
   );
 }
 
-/** Of each seed, and how many rows it has. */
-function predictedMetrics(rows: readonly PredictedRow[]): [MetricsOfRows[], number] {
+/** Of each seed, and the rows that each has. */
+function predictedMetrics(rows: readonly PredictedRow[]): [MetricsOfRows[], PredictedRow[]] {
   const seeds = grouped(rows, (r) => r.seed);
   const classes = Object.keys(rows[0]?.probabilities ?? {});
   const metrics = seeds.map((own) =>
@@ -63,10 +90,10 @@ function predictedMetrics(rows: readonly PredictedRow[]): [MetricsOfRows[], numb
           Float64Array.from(own, (r) => r.predicted as number),
         ),
   );
-  return [metrics, seeds[0]?.length ?? 0];
+  return [metrics, seeds[0] ?? []];
 }
 
-function lossMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
+function lossMetrics(rows: readonly LossRow[]): [MetricsOfRows[], LossRow[]] {
   const seeds = grouped(rows, (r) => r.seed);
   const column = (own: readonly LossRow[], of: (r: LossRow) => number | undefined) =>
     Float64Array.from(own, (r) => of(r) as number);
@@ -78,11 +105,11 @@ function lossMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
           characters: column(own, (r) => r.characters),
         }),
   );
-  return [metrics, seeds[0]?.length ?? 0];
+  return [metrics, seeds[0] ?? []];
 }
 
 /** Of the rows whose answers were written. */
-function answerMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
+function answerMetrics(rows: readonly LossRow[]): [MetricsOfRows[], LossRow[]] {
   const written = rows.filter(({ said }) => said !== undefined);
   const seeds = grouped(written, (r) => r.seed);
   const metrics = seeds.map((own) =>
@@ -91,7 +118,7 @@ function answerMetrics(rows: readonly LossRow[]): [MetricsOfRows[], number] {
       own.map((r) => r.said as string),
     ),
   );
-  return [metrics, seeds[0]?.length ?? 0];
+  return [metrics, seeds[0] ?? []];
 }
 
 /** A test row with what the seeds' tags predicted for it on average. */

@@ -20,6 +20,8 @@ export interface TaskRow {
   readonly fields: Record<string, string>;
   /** 0-based data row of the file. */
   readonly rowNumber: number;
+  /** Of the split: rows of one group lie on one side together. */
+  readonly group: number;
   /** Targets as numbers, in their own unit; empty for other kinds. */
   readonly numbers: readonly number[];
   /** The class of the row; null for other kinds. */
@@ -72,12 +74,12 @@ export function cleanRows(source: Source, wanted: Wanted): CleanRows {
   const of = (side: Side): TaskRow[] =>
     rows
       .filter((r) => r.side === side)
-      .map(({ fields, rowNumber, numbers, label }) => ({ fields, rowNumber, numbers, label }));
+      .map(({ fields, rowNumber, group, numbers, label }) => ({ fields, rowNumber, group, numbers, label }));
   return { rows: { train: of("train"), validation: of("validation"), test: of("test") }, ...log };
 }
 
 /** In the order of the table. */
-function usableRows({ table, sides }: Source, wanted: Wanted, log: Log): SidedRow[] {
+function usableRows({ table, sides, groups }: Source, wanted: Wanted, log: Log): SidedRow[] {
   const numbers = wanted.kind === "number" ? wanted.targets : [];
   const classes = wanted.kind === "class" ? wanted.targets : [];
   const texts = wanted.kind === "text" ? wanted.targets : [];
@@ -96,7 +98,8 @@ function usableRows({ table, sides }: Source, wanted: Wanted, log: Log): SidedRo
     if (fault === null && unwritable === undefined) {
       const values = numbers.map((t) => parseNumber(fields[t] ?? "").value as number);
       const label = wanted.kind === "class" ? (fields[classes[0] as string] as string) : null;
-      usable.push({ fields, rowNumber, numbers: values, label, side, index });
+      const group = groups[index] as number;
+      usable.push({ fields, rowNumber, group, numbers: values, label, side, index });
       continue;
     }
     const what = fault ? faultText(fault) : `a part of ${unwritable} that the base has no token for`;

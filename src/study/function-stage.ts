@@ -20,6 +20,8 @@ import { type PreparedTask, queryOf, type TaskRow } from "./tasks.ts";
 export interface RowPrediction extends Outcome {
   /** 0-based data row of the file. */
   readonly row: number;
+  /** Of the split. */
+  readonly group: number;
   /** The data of the prompt. */
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -82,9 +84,9 @@ export class HeadData {
     return this.byTask(side, predictions, (task, rows, own) =>
       this.answer.outcomes(rows, own).map((outcomes) =>
         outcomes.map((outcome, i) => {
-          const { rowNumber, fields } = rows[i] as TaskRow;
+          const { rowNumber, group, fields } = rows[i] as TaskRow;
           const shown = task.fields.map((field) => [field, fields[field] as string]);
-          return { row: rowNumber, ...outcome, fields: Object.fromEntries(shown) };
+          return { row: rowNumber, group, ...outcome, fields: Object.fromEntries(shown) };
         }),
       ),
     );
@@ -187,10 +189,15 @@ export function describeAnswers(
   data: HeadData,
   { head, train, validation }: FittedHead,
 ): AnswerDescription & { outliers: OutlierDetector | null } {
-  const predictions = data.answer.predictions(applyHead(validation, head));
+  // The tag is asked in the template of its last task, whose rows are the last.
+  const { rows } = data.tasks.at(-1) as PreparedTask;
+  const width = head.weight.length / head.outputs;
+  const own = (x: Float32Array, side: Side) => x.subarray(x.length - rows[side].length * width);
+  const states = own(validation, "validation");
+  const predictions = data.answer.predictions(applyHead(states, head));
   return {
-    ...data.answer.description(data.rows("validation"), predictions),
-    outliers: fitOutlierDetector(train, validation, head.weight.length / head.outputs),
+    ...data.answer.description(rows.validation, predictions),
+    outliers: fitOutlierDetector(own(train, "train"), states, width),
   };
 }
 

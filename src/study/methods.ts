@@ -1,5 +1,5 @@
 /** The methods of a report: what each reached, and which is better. */
-import { headingOf, metricInfo } from "../evaluate/metric-names.ts";
+import { headingOf, metricInfo, metricText } from "../evaluate/metric-names.ts";
 import type { Regression } from "../evaluate/metrics.ts";
 
 /** One number per metric name. */
@@ -64,7 +64,7 @@ export function strongestBaseline(methods: readonly MethodResult[]): MethodResul
 }
 
 const shown = (value: number | null | undefined): string =>
-  typeof value === "number" && Number.isFinite(value) ? value.toFixed(3) : "–";
+  typeof value === "number" && Number.isFinite(value) ? metricText(value) : "–";
 
 /** How good the trained tag is against the strongest of the others, in one honest sentence. */
 export function verdict(methods: readonly MethodResult[]): string {

@@ -1,6 +1,6 @@
 /** What a run found: the shape of report.json (docs/report.md) and its text form for the terminal. */
 
-import { headingOf } from "../evaluate/metric-names.ts";
+import { headingOf, meanText, metricText } from "../evaluate/metric-names.ts";
 import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { QualityReport } from "./audit.ts";
 import { leakLine } from "./audit-text.ts";
@@ -87,9 +87,7 @@ function formatMethods(methods: readonly MethodResult[], seeds: number): string[
   const cell = ({ mean, spread, perSeed }: MethodResult, c: string): string => {
     const value = mean[c];
     if (typeof value !== "number" || Number.isNaN(value)) return "-"; // JSON has null for NaN
-    return perSeed.length > 1
-      ? `${value.toFixed(3)} ± ${(spread[c] as number).toFixed(3)}`
-      : value.toFixed(3);
+    return perSeed.length > 1 ? meanText(value, spread[c] as number) : metricText(value);
   };
   const rows = methods.map((m) => [m.method, ...columns.map((c) => cell(m, c))]);
   const header = [`test side, ${seeds} seed${seeds > 1 ? "s" : ""}`, ...columns.map(headingOf)];

@@ -228,14 +228,14 @@ class Run {
     { stats, rms, table }: Embeddings,
   ): Promise<Watch> {
     const learned = tasks.filter(({ spec }) => !spec.scoreOnly);
-    const validationRows = learned.reduce((n, t) => n + t.rows.validation.length, 0);
-    const sources = new Set(learned.map(({ source }) => source));
-    const validationGroups = [...sources].reduce((n, s) => n + s.validationGroups, 0);
+    const validated = learned.flatMap(({ source, rows }) =>
+      rows.validation.map(({ group }) => `${source.name} ${group}`),
+    );
     const vectors = new Map(stage.train.map((name) => [name, (live.get(name) as LiveTag).vectors]));
     const startNorm = meanRowNorm(vectors, table.width);
     const { meanNorm } = stats;
     const { steps, keep } = stage;
-    const sizes = { validationRows, validationGroups };
+    const sizes = { validationRows: validated.length, validationGroups: new Set(validated).size };
     const watch = new Watch({ kind, steps, keep, ...sizes, startNorm, meanNorm, rms });
     for (const event of await readEvents(this.folder.events)) {
       if (event.kind !== "step" && event.kind !== "validation") continue;

@@ -16,8 +16,8 @@ export interface Source {
   readonly table: Table;
   /** Indices into the table's rows. */
   readonly sides: Sides;
-  /** Groups of the split on the validation side; as many as rows where rows are split by themselves. */
-  readonly validationGroups: number;
+  /** Number of the split group of each row of the table; rows that are split by themselves are each their own. */
+  readonly groups: Int32Array;
   /** Rows of each side that the base was pretrained on, and of how many. */
   readonly seen: Record<Side, number>;
   /** Rows of each held-out side that share a split group with the training side. */
@@ -34,8 +34,8 @@ export async function readSources(
     const { split: splitSpec, ...source } = spec;
     const table = await readRows(inFolder(source, folder));
     const { by } = splitSpec;
-    const groups = (await moleculeGroups(table, splitSpec)) ?? fieldGroups(table, splitSpec);
-    const sides = splitRows(table, splitSpec, splitSpec.seed, groups);
+    const groupOf = (await moleculeGroups(table, splitSpec)) ?? fieldGroups(table, splitSpec);
+    const sides = splitRows(table, splitSpec, splitSpec.seed, groupOf);
     const seenIn = (side: Side) =>
       sides[side].filter((i) =>
         wasSeen(seenSets, table, table.rowNumbers[i] as number, table.rows[i] as Record<string, string>),
@@ -45,12 +45,22 @@ export async function readSources(
       spec,
       table,
       sides,
-      validationGroups: new Set(Array.from(sides.validation, groups)).size,
+      groups: numbered(table.rows.length, groupOf),
       seen: { train: seenIn("train"), validation: seenIn("validation"), test: seenIn("test") },
       leaks: leaks(table, sides, typeof by === "object" && "group" in by ? by.group : []),
     });
   }
   return sources;
+}
+
+function numbered(rows: number, groupOf: (row: number) => string): Int32Array {
+  const known = new Map<string, number>();
+  return Int32Array.from({ length: rows }, (_, i) => {
+    const key = groupOf(i);
+    const number = known.get(key) ?? known.size;
+    known.set(key, number);
+    return number;
+  });
 }
 
 /** The source with its paths as they are from anywhere. */

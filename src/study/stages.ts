@@ -71,6 +71,8 @@ export interface TaskScores {
 export interface RowLoss extends Partial<TextAnswer> {
   /** 0-based data row of the file. */
   readonly row: number;
+  /** Of the split. */
+  readonly group: number;
   readonly nats: number;
   readonly tokens?: number;
   readonly characters?: number;
@@ -152,8 +154,9 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
         methods[`no tag: ${reading.name}`] = bits(plain);
       }
     }
-    const losses = task.rows.test.map(({ rowNumber }, k) => ({
+    const losses = task.rows.test.map(({ rowNumber, group }, k) => ({
       row: rowNumber,
+      group,
       nats: (tagged.bits[k] as number) * Math.LN2,
       characters: tagged.characters[k] as number,
     }));
@@ -198,8 +201,9 @@ async function runTextStage(run: StageRun): Promise<StageOutcome> {
       ...(await plainBaselines(run, task)),
     };
     const written = new Map(answers.map((answer) => [answer.row, answer]));
-    const lines = task.rows.test.map(({ rowNumber }, k) => ({
+    const lines = task.rows.test.map(({ rowNumber, group }, k) => ({
       row: rowNumber,
+      group,
       nats: losses.nats[k] as number,
       tokens: losses.tokens[k] as number,
       ...written.get(rowNumber),

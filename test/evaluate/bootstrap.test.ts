@@ -77,6 +77,39 @@ test("several statistics of the same resamples are each as they are alone", () =
   assert.deepEqual(both.largest, bootstrapInterval(40, largest, options));
 });
 
+test("groups are drawn whole: intervals hold what rows that vary together allow", () => {
+  const values = noise(22, 40);
+  const options = { seed: 3, resamples: 150 };
+  const alone = { ...options, groups: Int32Array.from(values, (_, i) => i) };
+  assert.deepEqual(
+    bootstrapInterval(40, meanOf(values), alone),
+    bootstrapInterval(40, meanOf(values), options),
+  );
+  const one = bootstrapInterval(40, meanOf(values), { ...options, groups: new Int32Array(40) });
+  assert.ok(Math.abs(one.high - one.low) < 1e-12);
+
+  const [effects, rows] = [30, 20];
+  let [held, heldByRow] = [0, 0];
+  for (let trial = 0; trial < 100; trial++) {
+    const effect = noise(1000 + trial, effects);
+    const jitter = noise(2000 + trial, effects * rows);
+    const groups = Int32Array.from(jitter, (_, i) => Math.floor(i / rows));
+    const together = Float64Array.from(jitter, (v, i) => v + 2 * (effect[groups[i] as number] as number));
+    const holds = (own: { groups?: Int32Array }) => {
+      const statistic = meanOf(together);
+      const { low, high } = bootstrapInterval(together.length, statistic, {
+        seed: trial,
+        resamples: 200,
+        ...own,
+      });
+      return low <= 0 && high >= 0 ? 1 : 0;
+    };
+    held += holds({ groups });
+    heldByRow += holds({});
+  }
+  assert.ok(held >= 85 && heldByRow <= 60, `${held} of 100 by groups, ${heldByRow} by rows`);
+});
+
 test("what is not defined is NaN", () => {
   const none = bootstrapInterval(0, meanOf(new Float64Array()), { seed: 1 });
   assert.deepEqual(none, { value: Number.NaN, low: Number.NaN, high: Number.NaN, resamples: 0 });

@@ -9,7 +9,12 @@ interface Graph {
   readonly bonds: readonly { readonly ends: readonly [number, number]; readonly order: number }[];
 }
 
-/** "" for a molecule without rings; null for what is no molecule. */
+/** Atoms and bonds that a V2000 molfile can number. */
+const mostNumbered = 999;
+
+export class TooLarge extends Error {}
+
+/** "" for a molecule without rings; null for what is no molecule. Throws TooLarge. */
 export function scaffoldOf(rdkit: Rdkit, smiles: string): string | null {
   const molecule = rdkit.get_mol(smiles);
   if (!molecule) return null;
@@ -79,6 +84,7 @@ function smilesOf(rdkit: Rdkit, graph: Graph, kept: ReadonlySet<number>): string
 function molBlock({ atoms, bonds }: Graph, kept: ReadonlySet<number>): string {
   const number = new Map([...kept].map((a, i) => [a, i + 1]));
   const inside = bonds.filter(({ ends }) => ends.every((a) => kept.has(a)));
+  if (Math.max(kept.size, inside.length) > mostNumbered) throw new TooLarge();
   const pad = (n: number, width = 3) => String(n).padStart(width);
   const atomLines = [...kept].map(
     (a) => `    0.0000    0.0000    0.0000 ${symbols[atoms[a]!.z] ?? "*"} 0  0  0  0  0  0  0  0  0  0  0  0`,

@@ -7,27 +7,41 @@ export interface Column {
   align?: Align;
 }
 
-/** Lines of a table, without colours: those would count as width. */
-export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const widths = columns.map(({ title }, c) =>
-    Math.max(textWidth(title), ...rows.map((row) => textWidth(row[c] ?? ""))),
+/** Lines of a table, without colours: those would count as width, and are escaped as all that steers a terminal. */
+export function tableLines(columns: readonly Column[], cells: readonly (readonly string[])[]): string[] {
+  const titles = columns.map(({ title }) => printable(title));
+  const rows = cells.map((row) => row.map(printable));
+  const widths = titles.map((title, c) =>
+    rows.reduce((widest, row) => Math.max(widest, textWidth(row[c] ?? "")), textWidth(title)),
   );
   const line = (cells: readonly string[]) =>
     columns
       .map(({ align }, c) => pad(cells[c] ?? "", widths[c]!, align ?? "left"))
       .join("  ")
       .trimEnd();
-  return [line(columns.map(({ title }) => title)), ...rows.map(line)];
+  return [line(titles), ...rows.map(line)];
 }
 
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   return tableLines(columns, rows).join("\n");
 }
 
-/** `name  value` lines. */
+/** `name  value` lines; a value may be of several lines. */
 export function properties(entries: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...entries.map(([name]) => name.length));
-  return entries.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join("\n");
+  const shown = entries.map(([name, value]) => [
+    printable(name),
+    value.split("\n").map(printable).join("\n"),
+  ]);
+  const width = Math.max(...shown.map(([name]) => name!.length));
+  return shown.map(([name, value]) => `${name!.padEnd(width)}  ${value}`.trimEnd()).join("\n");
+}
+
+/** Text of a stranger on one line: what would move the cursor, colour, or turn the direction is escaped. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
+    const short = JSON.stringify(character).slice(1, -1);
+    return short === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : short;
+  });
 }
 
 function pad(text: string, width: number, align: Align): string {

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { TagllmError } from "../errors.ts";
-import { loadMolecules } from "../molecules.ts";
+import { loadMolecules, type Molecules } from "../molecules.ts";
 import { didYouMean, quote } from "../suggest.ts";
 import { requireColumns } from "./column.ts";
 import type { Table } from "./source.ts";
@@ -184,11 +184,14 @@ export async function moleculeGroups(
   if (!by.molecules?.length) return undefined;
   requireColumns(table, by.group);
   const molecules = await loadMolecules();
-  const keys = table.rows.map((row) =>
+  const keys = table.rows.map((row, i) =>
     JSON.stringify(
       by.group.map((field) => {
         const text = row[field]!;
-        return by.molecules?.includes(field) ? (molecules.read(text)?.smiles ?? text) : text;
+        if (!by.molecules?.includes(field)) return text;
+        const molecule = molecules.read(text);
+        if (!molecule) refuseTooLarge(molecules, table, i, field);
+        return molecule?.smiles ?? text;
       }),
     ),
   );
@@ -203,10 +206,18 @@ async function scaffoldGroups(table: Table, field: string): Promise<Groups> {
     const smiles = row[field]!;
     const scaffold = molecules.scaffold(smiles);
     if (scaffold !== null) return scaffold || (molecules.read(smiles)?.smiles as string);
+    refuseTooLarge(molecules, table, i, field);
     const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${field} ${quote(smiles)}, which is no molecule.`;
     throw new TagllmError("data/split", problem, "Split by scaffold needs SMILES in every row.");
   });
   return (i) => keys[i]!;
+}
+
+function refuseTooLarge(molecules: Molecules, table: Table, i: number, field: string): void {
+  const smiles = table.rows[i]![field]!;
+  if (!molecules.isTooLarge(smiles)) return;
+  const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${field} ${quote(smiles)}, a molecule too large for RDKit.`;
+  throw new TagllmError("data/split", problem, "Leave such rows out (where), or split by other fields.");
 }
 
 function timesOf(table: Table, column: string): Float64Array {

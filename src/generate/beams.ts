@@ -2,7 +2,7 @@
  * Beam search for one text, as Hugging Face's generate does it: of all continuations of the beams the likeliest go
  * on; those that end are compared by log-probability / length ^ lengthPenalty.
  */
-import { penaliseRepetition } from "./sampling.ts";
+import { leaveOut, penaliseRepetition } from "./sampling.ts";
 import type { Continuation, Ends, Finish, Writer } from "./writer.ts";
 
 export interface BeamOptions {
@@ -42,23 +42,29 @@ export class BeamWriter implements Writer {
   private readonly options: BeamOptions;
   private readonly ends: Ends;
   private readonly stops: (ids: readonly number[]) => boolean;
+  private readonly never: readonly number[];
   private running: readonly Beam[] = [{ ids: [], score: 0 }];
   /** The best first. */
   private finished: readonly Finished[] = [];
   /** Whether a beam could still become better than what is finished. */
   private improvable = true;
 
-  /** @param stops whether a text has met a stop string */
+  /**
+   * @param stops whether a text has met a stop string
+   * @param never ids that are not to be chosen
+   */
   constructor(
     prompt: Iterable<number>,
     options: BeamOptions,
     ends: Ends,
     stops: (ids: readonly number[]) => boolean = () => false,
+    never: readonly number[] = [],
   ) {
     this.prompt = [...prompt].filter((id) => id >= 0);
     this.options = options;
     this.ends = ends;
     this.stops = stops;
+    this.never = never;
     this.tips = options.beams;
   }
 
@@ -95,7 +101,8 @@ export class BeamWriter implements Writer {
     const all: { tip: number; id: number; score: number }[] = [];
     this.running.forEach(({ ids, score }, tip) => {
       const seen = new Set([...this.prompt, ...ids]);
-      const scores = penaliseRepetition(logSoftmax(logits[tip] as Float32Array), seen, repetitionPenalty);
+      const possible = leaveOut(logits[tip] as Float32Array, this.never);
+      const scores = penaliseRepetition(logSoftmax(possible), seen, repetitionPenalty);
       for (const id of likeliest(scores, count)) all.push({ tip, id, score: score + (scores[id] as number) });
     });
     return all
@@ -134,11 +141,10 @@ function logSoftmax(logits: Float32Array): Float32Array {
   return logits.map((x) => x - shift);
 }
 
-/** Indices of the `count` largest values, in no order beyond that. */
+/** Indices of the `count` largest values, in no order beyond that; fewer where no more are possible. */
 function likeliest(values: Float32Array, count: number): number[] {
-  if (count >= values.length) return [...values.keys()];
-  const least = values.toSorted()[values.length - count] as number;
+  const least = values.toSorted()[Math.max(0, values.length - count)] as number;
   const indices: number[] = [];
-  for (const [i, x] of values.entries()) if (x >= least) indices.push(i);
+  for (const [i, x] of values.entries()) if (x >= least && x > Number.NEGATIVE_INFINITY) indices.push(i);
   return indices;
 }

@@ -58,7 +58,9 @@ function byShape(texts: readonly Waiting[]): Waiting[][] {
   for (const text of texts) {
     const { past, fresh } = text.layout;
     const shape = [roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
-    groups.set(shape, [...(groups.get(shape) ?? []), text]);
+    const group = groups.get(shape);
+    if (group) group.push(text);
+    else groups.set(shape, [text]);
   }
   return [...groups.values()];
 }
@@ -70,8 +72,8 @@ async function* decodeTogether(
 ): AsyncGenerator<readonly number[]> {
   const lanes = new Lanes(runner, {
     count,
-    tips: Math.max(...texts.map(({ writer }) => writer.tips)),
-    blocks: Math.max(...texts.map(({ layout }) => layout.past.length)),
+    tips: texts.reduce((most, { writer }) => Math.max(most, writer.tips), 1),
+    blocks: texts.reduce((most, { layout }) => Math.max(most, layout.past.length), 0),
   });
   const waiting = [...texts];
   let active: Active[] = [];

@@ -31,17 +31,45 @@ export function queriesOf(
 ): Query[] {
   return prompts.map((prompt, i) => {
     try {
-      if (typeof prompt === "string") return compiled(base, plain(prompt), {}, new Map(), bos);
-      const [source, fields] =
-        "messages" in prompt
-          ? [prompt.messages.map(plainMessage), {}]
-          : [prompt.template, prompt.fields ?? {}];
-      return compiled(base, readTemplate(source, base.tokenizer), fields, tags, bos);
+      return compilerOf(base, prompt, tags, bos)();
     } catch (error) {
       if (prompts.length === 1 || !(error instanceof TagllmError)) throw error;
       throw new TagllmError(error.code, `Prompt ${i + 1}: ${error.problem}`, error.cure, { cause: error });
     }
   });
+}
+
+/**
+ * Why the fields of a prompt make none; null where they do.
+ * @throws what is wrong with the template, whatever its fields hold
+ */
+export function faultOf(
+  base: Base,
+  prompt: GeneratePrompt,
+  tags: ReadonlyMap<string, Tag>,
+  bos?: boolean,
+): TagllmError | null {
+  const compile = compilerOf(base, prompt, tags, bos);
+  try {
+    compile();
+    return null;
+  } catch (error) {
+    if (error instanceof TagllmError) return error;
+    throw error;
+  }
+}
+
+/** Everything about a prompt but what its fields hold, which is looked at when it is compiled. */
+function compilerOf(
+  base: Base,
+  prompt: GeneratePrompt,
+  tags: ReadonlyMap<string, Tag>,
+  bos?: boolean,
+): () => Query {
+  if (typeof prompt === "string") return templateCompiler(base, plain(prompt), {}, new Map(), bos);
+  const [source, fields] =
+    "messages" in prompt ? [prompt.messages.map(plainMessage), {}] : [prompt.template, prompt.fields ?? {}];
+  return templateCompiler(base, readTemplate(source, base.tokenizer), fields, tags, bos);
 }
 
 const plain = (text: string): Template => ({
@@ -51,13 +79,13 @@ const plain = (text: string): Template => ({
 
 const plainMessage = ({ role, content }: Message): Message => ({ role, content: escapeTemplate(content) });
 
-function compiled(
+function templateCompiler(
   base: Base,
   template: Template,
   fields: Readonly<Record<string, string>>,
   tags: ReadonlyMap<string, Tag>,
   bos: boolean | undefined,
-): Query {
+): () => Query {
   const named = template.pieces.flatMap((p) => (p.kind === "tag" ? [requireTag(tags, p.name)] : []));
   for (const tag of named) requireBase(tag, base.fingerprint);
   const asked = named.find(({ kind }) => kind === "function");
@@ -67,14 +95,14 @@ function compiled(
     fields: Object.keys(fields),
     ...(asked?.outputs[0] !== undefined && { target: asked.outputs[0] }),
   });
-  const prompt = compilePrompt(bound, fields, {
+  const options = {
     tokenizer: base.tokenizer,
     maxTokens: base.architecture.maxPositions - 1,
     bos: bos ?? chatBos(template, base.tokenizer) ?? (asked ?? named[0])?.bos ?? base.tokenizer.addBos,
     withTarget: false,
     eosAfterTarget: false,
-  });
-  return continued(prompt, asked?.isolate ?? false);
+  };
+  return () => continued(compilePrompt(bound, fields, options), asked?.isolate ?? false);
 }
 
 /** A prompt of which everything but the end may be stored. */

@@ -22,14 +22,24 @@ export interface Sampling {
 /** The choice of the next token after `seen`, by logits [vocab]. */
 export type Choose = (logits: Float32Array, seen: ReadonlySet<number>) => number;
 
-/** @param seed of the draws, which follow each other with every choice */
-export function chooser(sampling: Sampling, seed: number): Choose {
+/**
+ * @param seed of the draws, which follow each other with every choice
+ * @param never ids that are not to be chosen
+ */
+export function chooser(sampling: Sampling, seed: number, never: readonly number[] = []): Choose {
   const random = xoroshiro128plus(seed);
   return (logits, seen) => {
-    const scores = penaliseRepetition(logits, seen, sampling.repetitionPenalty);
+    const scores = penaliseRepetition(leaveOut(logits, never), seen, sampling.repetitionPenalty);
     if (sampling.temperature === 0) return largest(scores);
     return draw(softmax(warp(scores, sampling)), uniformFloat64(random));
   };
+}
+
+export function leaveOut(logits: Float32Array, never: readonly number[]): Float32Array {
+  if (never.length === 0) return logits;
+  const scores = logits.slice();
+  for (const id of never) scores[id] = Number.NEGATIVE_INFINITY;
+  return scores;
 }
 
 /** Scores of tokens that were there: a positive one is divided by the penalty, a negative one multiplied. */

@@ -1,6 +1,7 @@
 /** Prompts that are ready to run -> texts, in pieces as they are written. What the library and predict share. */
 import type { Query } from "../batch/layout.ts";
 import type { Runner } from "../batch/runner.ts";
+import type { Base } from "../models/base.ts";
 import { BeamWriter } from "./beams.ts";
 import { decode } from "./decode.ts";
 import { chooser } from "./sampling.ts";
@@ -28,7 +29,9 @@ export async function* writeTexts(
   queries: readonly Query[],
   settings: FullSettings,
 ): AsyncGenerator<WriteEvent> {
-  const rows = queries.map((query, i) => rowOf(runner, query, settings, settings.seed + i));
+  // An end token is never read as text: it may be chosen without one.
+  const never = idsWithoutToken(runner.base).filter((id) => !settings.eos.has(id));
+  const rows = queries.map((query, i) => rowOf(runner, query, settings, { seed: settings.seed + i, never }));
   for await (const moved of decode(runner, rows, settings.lanes)) {
     for (const row of moved) {
       const { writer, pieces } = rows[row] as Row;
@@ -55,7 +58,25 @@ interface Row {
   shown: number;
 }
 
-function rowOf({ base }: Runner, query: Query, settings: FullSettings, seed: number): Row {
+const withoutToken = new WeakMap<Base, readonly number[]>();
+
+/** Rows of a base's vocabulary that its tokenizer cannot read: padding, which a base may still find likely. */
+function idsWithoutToken(base: Base): readonly number[] {
+  const known = withoutToken.get(base);
+  if (known) return known;
+  const { tokenizer, architecture } = base;
+  const ids: number[] = [];
+  for (let id = 0; id < architecture.vocabSize; id++) if (!tokenizer.hasToken(id)) ids.push(id);
+  withoutToken.set(base, ids);
+  return ids;
+}
+
+function rowOf(
+  { base }: Runner,
+  query: Query,
+  settings: FullSettings,
+  { seed, never }: { seed: number; never: readonly number[] },
+): Row {
   const { ids } = query.prompt;
   const ends = { ...settings, room: base.architecture.maxPositions - ids.length };
   const before = lastTokens(ids);
@@ -68,8 +89,8 @@ function rowOf({ base }: Runner, query: Query, settings: FullSettings, seed: num
   };
   const writer =
     settings.beams > 1
-      ? new BeamWriter(ids, settings, ends, meetsStop)
-      : new SingleWriter(ids, chooser(settings, seed), ends);
+      ? new BeamWriter(ids, settings, ends, meetsStop, never)
+      : new SingleWriter(ids, chooser(settings, seed, never), ends);
   return { query, writer, pieces: piecesOf(), shown: 0 };
 }
 

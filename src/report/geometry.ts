@@ -57,6 +57,7 @@ function nearestTokens(
   const own = norm(vector);
   const best: { id: number; cosine: number }[] = [];
   norms.forEach((n, id) => {
+    if (!base.tokenizer.hasToken(id)) return;
     const row = rows.subarray(id * vector.length, (id + 1) * vector.length);
     const cosine = n > 0 ? dot(vector, row) / (own * n) : -1;
     if (best.length === count && cosine <= (best[count - 1] as { cosine: number }).cosine) return;

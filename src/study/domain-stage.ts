@@ -82,7 +82,11 @@ export function plainReadings(
     .filter((reading) => texts.every((text) => fits(text, reading)));
 }
 
-function tokensOf(tokenizer: Base["tokenizer"], text: string, { bos, split, blank }: PlainReading): Int32Array {
+function tokensOf(
+  tokenizer: Base["tokenizer"],
+  text: string,
+  { bos, split, blank }: PlainReading,
+): Int32Array {
   const encode = split ? tokenizer.encodeCharacters : tokenizer.encode;
   const own = encode.call(tokenizer, (blank ? " " : "") + text, { atStart: true });
   return bos && tokenizer.bosId !== null ? Int32Array.of(tokenizer.bosId, ...own) : own;

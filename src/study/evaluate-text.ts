@@ -7,7 +7,7 @@ import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { requireTag } from "../tags/library.ts";
-import { tagSpec } from "../tags/tag.ts";
+import { longestPrompt, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
 import { targetLabels } from "../train/labels.ts";
 import { tokenLosses } from "../train/tasks.ts";
@@ -75,6 +75,7 @@ export async function evaluateText(context: Context): Promise<Scored> {
     outputs: kept.length ? [evaluation] : [],
     trimmed: own.filter((p, i) => p.trimmed.length > 0 || kept[i]?.prediction.trimmed.length).length,
     outOfDomain: null,
+    unfinished: kept.filter(({ prediction }) => prediction.unfinished).length,
   };
 }
 
@@ -112,6 +113,7 @@ export async function evaluateDomain(context: Context): Promise<Scored> {
     rows: known.map(({ row }) => row),
     outputs: known.length ? [evaluation] : [],
     trimmed: prompts.filter((p) => p.trimmed.length > 0).length,
+    unfinished: null,
     outOfDomain: null,
   };
 }
@@ -134,7 +136,7 @@ function compiledRows(
     try {
       const prompt = compilePrompt(bound, fieldsOf(row), {
         tokenizer: base.tokenizer,
-        maxTokens: base.architecture.maxPositions,
+        maxTokens: longestPrompt(tag, base.architecture.maxPositions),
         bos: tag.bos,
         withTarget,
         eosAfterTarget: withTarget && base.tokenizer.eosId !== null,

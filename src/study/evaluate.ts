@@ -63,6 +63,7 @@ export async function evaluateTag(
     failed: failures.list(),
     trimmed: scored.trimmed,
     outOfDomain: scored.outOfDomain,
+    unfinished: scored.unfinished,
     seen: known ? scored.rows.filter((r) => wasSeen(seenSets, table, r.rowNumber, r.fields)).length : null,
     usedInTraining: table.files.some((f) => trainingFiles(tag).includes(f.sha256)),
     outputs: scored.outputs,
@@ -196,6 +197,7 @@ async function evaluateHead(context: Context): Promise<Scored> {
     rows: kept.map(({ row }) => row),
     outputs,
     trimmed: kept.filter(({ prediction }) => prediction.trimmed.length > 0).length,
+    unfinished: null,
     outOfDomain: told.length ? told.filter(({ prediction }) => prediction.outOfDomain).length : null,
   };
 }

@@ -14,7 +14,7 @@ export interface EvaluateOptions {
   readonly targets?: readonly string[];
   /** Resamples of the bootstrap; default 1000. */
   readonly resamples?: number;
-  /** Longest text answer in tokens; default 64. */
+  /** Longest text answer in tokens; default as in training, else 64. */
   readonly answerTokens?: number;
   readonly signal?: AbortSignal;
   /** Rows that are done. */
@@ -59,8 +59,10 @@ export interface Evaluation {
   readonly scored: number;
   /** Rows that could not be scored, by reason; 0-based data rows of the file. */
   readonly failed: readonly { readonly reason: string; readonly rows: readonly number[] }[];
-  /** Scored rows whose prompt was cut to fit the base. */
+  /** Scored rows whose prompt was cut to fit the base, or the tag's own limit. */
   readonly trimmed: number;
+  /** Scored rows whose answer in text stops where it may have no more tokens; null for other tags. */
+  readonly unfinished: number | null;
   /** Scored rows unlike those that the tag learned; null where the tag cannot tell. */
   readonly outOfDomain: number | null;
   /** Scored rows that the base was pretrained on; null where its seen.json does not speak of the file. */
@@ -84,6 +86,7 @@ export interface Scored {
   readonly rows: readonly ScorableRow[];
   readonly outputs: readonly OutputEvaluation[];
   readonly trimmed: number;
+  readonly unfinished: number | null;
   readonly outOfDomain: number | null;
 }
 
@@ -92,7 +95,9 @@ export class Failures {
   private readonly byReason = new Map<string, number[]>();
 
   add(reason: string, row: number): void {
-    this.byReason.set(reason, [...(this.byReason.get(reason) ?? []), row]);
+    const rows = this.byReason.get(reason);
+    if (rows) rows.push(row);
+    else this.byReason.set(reason, [row]);
   }
 
   list(): Evaluation["failed"] {

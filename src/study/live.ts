@@ -16,9 +16,10 @@ import {
   initialVectors,
   type TagInit,
 } from "../tags/init.ts";
-import { type Scaling, type Tag, tagDigest } from "../tags/tag.ts";
+import { defaultAnswerTokens, type Scaling, type Tag, tagDigest } from "../tags/tag.ts";
 import type { LoadedStudy } from "./load.ts";
-import type { StudyTag } from "./schema.ts";
+import type { Study, StudyTag } from "./schema.ts";
+import { maxTokens } from "./tasks.ts";
 
 export interface LiveTag {
   readonly name: string;
@@ -36,6 +37,9 @@ export interface LiveTag {
   /** Of the prompts it was trained with. */
   isolate: boolean;
   bos: boolean;
+  /** The longest prompt and text answer of its training, where they are not what goes without saying. */
+  maxTokens: number | null;
+  answerTokens: number | null;
   outputs: string[];
   usesTags: string[];
   provenance: Record<string, unknown>;
@@ -76,6 +80,7 @@ export async function startTags(
       chat: null,
       isolate: false,
       bos: false,
+      ...limitsOf(study, name, base),
     };
     const answers = { classes: null, conformal: null, outliers: null };
     const unused = { outputs: [], usesTags: [], provenance: {} };
@@ -85,6 +90,7 @@ export async function startTags(
         ...answers,
         ...unused,
         ...(await fromFile(resolve(folder, spec.from), name, spec, base)),
+        ...(isTrained(study, name) && limitsOf(study, name, base)),
       });
     else {
       const init = initOf(spec, base);
@@ -99,6 +105,21 @@ export async function startTags(
     }
   }
   return live;
+}
+
+const isTrained = ({ stages }: Study, name: string): boolean =>
+  stages.some(({ train }) => train.includes(name));
+
+function limitsOf(study: Study, name: string, base: Base): Pick<LiveTag, "maxTokens" | "answerTokens"> {
+  const spec = study.tags[name];
+  const inText = spec?.kind === "function" && spec.answer === "text";
+  const last = study.stages.findLast(({ train }) => train.includes(name));
+  const longest = maxTokens(study, base);
+  const answer = (inText && last?.answers.tokens) || defaultAnswerTokens;
+  return {
+    maxTokens: longest < base.architecture.maxPositions ? longest : null,
+    answerTokens: answer === defaultAnswerTokens ? null : answer,
+  };
 }
 
 function initOf({ init }: StudyTag, base: Base): TagInit {
@@ -133,6 +154,8 @@ function valuesOf(tag: Tag) {
     chat: tag.chat ?? null,
     isolate,
     bos,
+    maxTokens: tag.maxTokens ?? null,
+    answerTokens: tag.answerTokens ?? null,
     outputs,
     usesTags: usesTags.map((t) => t.name),
     provenance,
@@ -164,6 +187,8 @@ export function freezeTag(live: LiveTag, all: LiveTags, base: Base): Tag {
     ...(live.outliers && { outliers: live.outliers }),
     template,
     ...(live.chat !== null && { chat: live.chat }),
+    ...(live.maxTokens !== null && { maxTokens: live.maxTokens }),
+    ...(live.answerTokens !== null && { answerTokens: live.answerTokens }),
     outputs,
     usesTags: live.usesTags.map((used) => ({
       name: used,

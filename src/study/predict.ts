@@ -12,12 +12,12 @@ import type { Template, TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { requireTag, requireUsedTags } from "../tags/library.ts";
-import { type Tag, tagSpec } from "../tags/tag.ts";
+import { defaultAnswerTokens, longestPrompt, type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
 import { readout } from "../train/tasks.ts";
 import { probabilitiesOf } from "./answers.ts";
 import { queryOf } from "./tasks.ts";
-import { writeAnswers } from "./text-answers.ts";
+import { finishedAnswers } from "./text-answers.ts";
 
 export interface Prediction {
   /** One per output of the tag. Numbers are in the unit of the training column. */
@@ -32,9 +32,14 @@ export interface Prediction {
   readonly outOfDomain?: boolean;
   /** Answered in a prompt of the caller's (`compose`), in which the tag was never measured. */
   readonly composed?: true;
+  /** The answer in text stops where it may have no more tokens, or the base no more positions. */
+  readonly unfinished?: true;
   /** Why there is no answer for this row; only with `keepFailed`. */
   readonly error?: TagllmError;
-  /** Tokens cut from data fields because the prompt, and room for an answer in text, did not fit the base. */
+  /**
+   * Tokens cut from data fields because the prompt, and room for an answer in text, did not fit the base, or because
+   * the prompt was longer than any of the tag's training.
+   */
   readonly trimmed: readonly { readonly field: string; readonly tokens: number }[];
 }
 
@@ -42,7 +47,10 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
   /** New tokens of one run of the engine; default 512. */
   readonly tokens?: number;
-  /** Longest text answer in tokens; default 64. Data fields are cut to leave it room, up to half of the base. */
+  /**
+   * Longest text answer in tokens; default: as in the tag's training, or 64. Data fields are cut to leave it room, up
+   * to half of the base.
+   */
   readonly answerTokens?: number;
   /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
   readonly keepFailed?: boolean;
@@ -87,7 +95,7 @@ export async function predict(
     fields: Object.keys(rows[0] as Record<string, string>),
     ...(tag.outputs[0] !== undefined && { target: tag.outputs[0] }),
   });
-  const { answerTokens = 64, firstRow = 1 } = options;
+  const { answerTokens = tag.answerTokens ?? defaultAnswerTokens, firstRow = 1 } = options;
   const compile = rowCompiler(bound, tag, base, answerTokens);
   const compiled = rows.map((row, i) => compile(row, i + firstRow));
   const failed = compiled.find((c) => c instanceof TagllmError);
@@ -141,9 +149,12 @@ function rowCompiler(
   answerTokens: number,
 ): (row: Record<string, string>, number: number) => Prompt | TagllmError {
   const limits = tag.head
-    ? { maxTokens: maxPositions }
+    ? { maxTokens: longestPrompt(tag, maxPositions) }
     : // An answer in text needs at least one position more.
-      { maxTokens: maxPositions - 1, cutTo: questionPositions(maxPositions, answerTokens) };
+      {
+        maxTokens: longestPrompt(tag, maxPositions - 1),
+        cutTo: questionPositions(maxPositions, answerTokens),
+      };
   const options = { tokenizer, ...limits, bos: tag.bos, withTarget: false, eosAfterTarget: false };
   return (row, number) => {
     try {
@@ -216,6 +227,9 @@ async function predictText(
   end: AnswerEnd,
   maxTokens: number,
 ): Promise<Answered[]> {
-  const texts = await writeAnswers(runner, prompts, { isolate: tag.isolate, end, maxTokens });
-  return texts.map((text) => ({ values: { [tag.outputs[0] ?? "text"]: text } }));
+  const answers = await finishedAnswers(runner, prompts, { isolate: tag.isolate, end, maxTokens });
+  return answers.map(({ text, finish }) => ({
+    values: { [tag.outputs[0] ?? "text"]: text },
+    ...((finish === "length" || finish === "context") && { unfinished: true }),
+  }));
 }

@@ -5,6 +5,7 @@ import { type TokenLosses, textMetrics } from "../evaluate/text.ts";
 import { continued } from "../generate/prompts.ts";
 import { fullSettings } from "../generate/settings.ts";
 import { writeTexts } from "../generate/write.ts";
+import type { Finish } from "../generate/writer.ts";
 import { type AnswerEnd, endToken, type Prompt } from "../prompts/prompt.ts";
 import { targetLabels } from "../train/labels.ts";
 import { drawn } from "../train/order.ts";
@@ -21,15 +22,24 @@ interface AnswerSettings {
   readonly stop?: readonly string[];
 }
 
+export interface FinishedAnswer {
+  readonly text: string;
+  readonly finish: Finish;
+}
+
+/** @see finishedAnswers */
+export const writeAnswers = async (...asked: Parameters<typeof finishedAnswers>): Promise<string[]> =>
+  (await finishedAnswers(...asked)).map(({ text }) => text);
+
 /**
  * The likeliest continuation of each prompt until a token that ends texts or, in chats, messages, or before one of the
  * texts `stop`; without the literal that closes the template, and without blanks at its ends. Throws aborted.
  */
-export async function writeAnswers(
+export async function finishedAnswers(
   runner: Runner,
   prompts: readonly Prompt[],
   { isolate, end, maxTokens, stop = [] }: AnswerSettings,
-): Promise<string[]> {
+): Promise<FinishedAnswer[]> {
   const { endTokens, tokenizer, architecture } = runner.base;
   const closing = end.closing.trim();
   const message = endToken(end, tokenizer);
@@ -39,13 +49,15 @@ export async function writeAnswers(
   const stops = [...stop, ...closed];
   const settings = fullSettings({ maxTokens, stop: stops }, eos, architecture.vocabSize);
   const queries = prompts.map((prompt) => continued(prompt, isolate));
-  const texts = new Array<string>(prompts.length);
-  for await (const event of writeTexts(runner, queries, settings))
-    if (event.kind === "end") texts[event.row] = event.written.text;
-  return texts.map((text) => {
-    const answer = text.trim();
-    return closing && answer.endsWith(closing) ? answer.slice(0, -closing.length).trim() : answer;
-  });
+  const withoutClosing = (answer: string) =>
+    closing && answer.endsWith(closing) ? answer.slice(0, -closing.length).trim() : answer;
+  const answers = new Array<FinishedAnswer>(prompts.length);
+  for await (const event of writeTexts(runner, queries, settings)) {
+    if (event.kind !== "end") continue;
+    const { text, finish } = event.written;
+    answers[event.row] = { text: withoutClosing(text.trim()), finish };
+  }
+  return answers;
 }
 
 /** An answer as it should be, and as it was written. */

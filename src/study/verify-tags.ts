@@ -17,7 +17,7 @@ import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFile } from "../tags/file.ts";
 import { type ListedTag, listTags, requireUsedTags, tagsAskedFor } from "../tags/library.ts";
-import { type Tag, tagSpec } from "../tags/tag.ts";
+import { longestPrompt, type Tag, tagSpec } from "../tags/tag.ts";
 import { templateOf } from "../tags/template.ts";
 import { hasTokens } from "../tokenizer/tokenizer.ts";
 import { readout } from "../train/tasks.ts";
@@ -183,7 +183,7 @@ async function differenceOf(
     const names = form.question.flatMap((part) => (part.kind === "field" ? [part.name] : []));
     const prompt = compilePrompt(form, Object.fromEntries(names.map((name) => [name, FILLING])), {
       tokenizer: base.tokenizer,
-      maxTokens: base.architecture.maxPositions,
+      maxTokens: longestPrompt(tag, base.architecture.maxPositions),
       bos: tag.bos || (!asking && base.tokenizer.bosId !== null),
       withTarget: false,
       eosAfterTarget: false,

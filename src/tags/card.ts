@@ -62,11 +62,17 @@ function section(tag: Tag): string {
                 `90 % of validation rows lie within ${width.toPrecision(3)} of the answer ${cell(outputs[k] ?? "")}.`,
               ],
         )),
+    ...limits(tag),
     ...madeBy(provenance),
   ];
   const prompt = tag.template === null ? [] : ["Its prompt:", fenced(templateText(tag.template), "text")];
   return [`## \`<${tag.name}>\``, facts.join(" "), ...prompt, ...metrics(provenance)].join("\n\n");
 }
+
+const limits = ({ maxTokens, answerTokens }: Tag): string[] => [
+  ...(maxTokens === undefined ? [] : [`Prompts are cut to ${maxTokens} tokens, as they were in training.`]),
+  ...(answerTokens === undefined ? [] : [`Answers have up to ${answerTokens} tokens.`]),
+];
 
 function madeBy(provenance: Tag["provenance"]): string[] {
   const { study, seed, tagllm, importedFrom } = provenance;

@@ -12,6 +12,7 @@ export function checkTag(tag: Tag, file: string): void {
   checkTagName(tag.name, file);
   checkKind(tag, file);
   checkSizes(tag, file);
+  checkLimits(tag, file);
   checkFinite("vectors", tag.vectors, file);
   if (tag.head) checkFinite("head.weight", tag.head.weight, file);
   if (tag.head?.bias) checkFinite("head.bias", tag.head.bias, file);
@@ -54,7 +55,22 @@ function checkKind(tag: Tag, file: string): void {
     if (tag.template !== null) throw wrong(`the template ${quote(templateText(tag.template))}`);
     if (tag.outputs.length > 0) throw wrong(`the outputs ${tag.outputs.map(quote).join(", ")}`);
     if (tag.usesTags.length > 0) throw wrong("companion tags");
+    if (tag.answerTokens !== undefined) throw wrong("a longest answer");
   }
+}
+
+function checkLimits({ name, head, maxTokens, answerTokens }: Tag, file: string): void {
+  for (const [what, tokens] of [
+    ["prompt", maxTokens],
+    ["answer", answerTokens],
+  ] as const) {
+    if (tokens === undefined || (Number.isInteger(tokens) && tokens >= 1)) continue;
+    const problem = `${file}: the longest ${what} of ${quote(name)} has ${tokens} tokens.`;
+    throw new TagllmError("tag/metadata", problem, "It is a whole number of 1 or more.");
+  }
+  if (!head || answerTokens === undefined) return;
+  const problem = `${file}: ${quote(name)} has a head, and a longest answer of ${answerTokens} tokens.`;
+  throw new TagllmError("tag/metadata", problem, cureOfDamage);
 }
 
 function checkSizes(tag: Tag, file: string): void {

@@ -1,5 +1,5 @@
 /** A library to the hub, with a card that says what is in it, and from the hub, checked as every tag file is. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { pullFiles } from "../hub/files.ts";
@@ -56,6 +56,7 @@ export async function pushTags(
     const cure = "Give an identifier as the hub has them, such as apache-2.0, mit, cc-by-4.0 or other.";
     throw new TagllmError("hub/push", `${quote(license)} is no identifier of a license.`, cure);
   }
+  await refuseFile(folder);
   const tags = await openTags(folder);
   if (tags.size === 0)
     throw new TagllmError("tag/missing", `${folder} has no tags.`, "Give a folder of tag files.");
@@ -67,6 +68,17 @@ export async function pushTags(
   const names = [...tags.keys()];
   const pushed = await pushFiles(id, `${names.join(", ")} (tagllm ${version})`, files, options);
   return { ...pushed, tags: names, card };
+}
+
+async function refuseFile(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null);
+  if (!found || found.isDirectory()) return;
+  const problem = `${folder} is a file, and a folder of tags is pushed as a whole.`;
+  throw new TagllmError(
+    "tag/missing",
+    problem,
+    "Give the folder, or copy the tag into one (tagllm tags copy).",
+  );
 }
 
 function requireCompany(tag: Tag, tags: ReadonlyMap<string, Tag>, folder: string): void {

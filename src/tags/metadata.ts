@@ -46,6 +46,8 @@ const metadataSchema = z.strictObject({
   template: z.string().optional(),
   messages: json(z.array(z.strictObject({ role: z.string(), content: z.string() })).min(1)).optional(),
   chat: sha256.optional(),
+  max_tokens: json(size).optional(),
+  answer_tokens: json(size).optional(),
   outputs: json(z.array(z.string())),
   uses_tags: json(z.array(z.strictObject({ name: z.string(), sha256 }))),
   base: json(
@@ -94,6 +96,8 @@ export function encodeMetadata(tag: Tag): Record<string, string> {
   if (typeof tag.template === "string") metadata.template = tag.template;
   else if (tag.template !== null) metadata.messages = JSON.stringify(tag.template);
   if (tag.chat !== undefined) metadata.chat = tag.chat;
+  if (tag.maxTokens !== undefined) metadata.max_tokens = JSON.stringify(tag.maxTokens);
+  if (tag.answerTokens !== undefined) metadata.answer_tokens = JSON.stringify(tag.answerTokens);
   return metadata as Record<string, string>;
 }
 
@@ -122,6 +126,8 @@ export function decodeMetadata(
     ...(entries.outliers && { outliers: entries.outliers }),
     template: entries.messages ?? entries.template ?? null,
     ...(entries.chat !== undefined && { chat: entries.chat }),
+    ...(entries.max_tokens !== undefined && { maxTokens: entries.max_tokens }),
+    ...(entries.answer_tokens !== undefined && { answerTokens: entries.answer_tokens }),
     outputs,
     usesTags: entries.uses_tags,
     base,

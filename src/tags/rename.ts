@@ -3,13 +3,13 @@
  * templates and in `usesTags`, and a tag's digest covers its name. Files are written in an order in which a kill
  * between any two leaves a library whose every tag computes what it did; the same call then ends the work.
  */
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { checkTagName } from "./check.ts";
-import { saveTag, tagFile, tagFileEnding } from "./file.ts";
+import { loadTag, saveTag, tagFile, tagFileEnding } from "./file.ts";
 import { openTags, tagsAskedFor } from "./library.ts";
 import { type Tag, tagDigest } from "./tag.ts";
 
@@ -23,11 +23,12 @@ export interface Renamed {
   readonly left: readonly string[];
 }
 
-/** @throws tag/name, tag/duplicate, tag/write and, for any file of the folder, what loading a tag throws */
+/** @throws tag/missing, tag/name, tag/duplicate, tag/write and, for any file of the folder, what loading a tag throws */
 export async function renameTag(file: string, to: string): Promise<Renamed> {
   checkTagName(to, to + tagFileEnding);
   const folder = dirname(file);
-  const [tag] = [...(await openTags([file])).values()] as [Tag];
+  await refuseFolder(file);
+  const tag = await loadTag(file);
   const tags = await openTags(folder);
   const from = tag.name;
   if (from === to) {
@@ -57,6 +58,13 @@ export async function renameTag(file: string, to: string): Promise<Renamed> {
   for (const user of changed) await saveTag(tagFile(folder, user.name), user);
   await rm(file);
   return { from, to, file: target, rewritten, left };
+}
+
+async function refuseFolder(file: string): Promise<void> {
+  const found = await stat(file).catch(() => null);
+  if (!found?.isDirectory()) return;
+  const problem = `${file} is a folder, and one tag is to be renamed.`;
+  throw new TagllmError("tag/missing", problem, `Give the tag's file: ${tagFile(file, "NAME")}.`);
 }
 
 /** Refuses a name that another tag has or asks for; what an interrupted call of the same wrote is no other tag. */

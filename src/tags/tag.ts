@@ -54,6 +54,10 @@ export interface Tag {
   template: TemplateSource | null;
   /** With a template of messages: sha256 (hex) of the chat template that made prompts of them. */
   chat?: string;
+  /** The most positions of a prompt in training; absent: all that the base has. */
+  maxTokens?: number;
+  /** Of answers in text, the most tokens in training; absent: `defaultAnswerTokens`. */
+  answerTokens?: number;
   /** Function tags only: what it answers, by column name; for a head one per output, in order. */
   outputs: string[];
   /** Function tags only: the domain tags it was trained beside. */
@@ -68,6 +72,12 @@ export function tagSpec(tag: Tag): TagSpec {
   const { name, kind, length, splitCharacters, isolate } = tag;
   return { name, kind, length, splitCharacters, isolate };
 }
+
+export const defaultAnswerTokens = 64;
+
+/** The most positions of a prompt that asks the tag, on a base that has so many: longer ones it has never read. */
+export const longestPrompt = ({ maxTokens }: Pick<Tag, "maxTokens">, positions: number): number =>
+  Math.min(maxTokens ?? positions, positions);
 
 /**
  * sha256 (hex) of all that decides what a tag does: vectors, head and meaning. Provenance and the display name

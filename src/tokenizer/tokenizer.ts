@@ -46,6 +46,8 @@ export interface TextTokenizer {
    */
   encodeMarkup(text: string, options: { atStart: boolean }): Int32Array;
   isControl(id: number): boolean;
+  /** False for rows of the model's embedding beyond the vocabulary, and for gaps in it. */
+  hasToken(id: number): boolean;
   /** How the base wants messages written; null when it does not say. */
   readonly chat: ChatTemplate | null;
   /** One token for people to read: its text, `<0xE2>` for bytes that are no whole character. Throws tokenizer/id. */
@@ -143,6 +145,10 @@ class FolderTokenizer implements TextTokenizer {
 
   isControl(id: number): boolean {
     return this.#controlIds.has(id);
+  }
+
+  hasToken(id: number): boolean {
+    return this.#tokens.has(id);
   }
 
   #laterCharacter(character: string): Int32Array {

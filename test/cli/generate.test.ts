@@ -62,8 +62,8 @@ test("a table gets a text for every row", async (t) => {
   assert.deepEqual(
     rows.map((row) => JSON.parse(row)),
     [
-      { id: "1", start: "And God said", generated: texts[0], finish: "length" },
-      { id: "2", start: "Et Dieu dit", generated: texts[1], finish: "length" },
+      { id: "1", start: "And God said", generated: texts[0], finish: "length", error: null },
+      { id: "2", start: "Et Dieu dit", generated: texts[1], finish: "length", error: null },
     ],
   );
 });

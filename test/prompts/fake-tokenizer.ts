@@ -24,6 +24,7 @@ export function fakeTokenizer(): TextTokenizer {
     encodeCharacters: encodeAs(/[\s\S]/gu),
     encodeMarkup: encodeAs(/ ?\p{L}+|\s+|[\s\S]/gu),
     isControl: (id) => id < 2,
+    hasToken: (id) => id in texts,
     chat: null,
     decode: (ids) => Array.from(ids, (id) => texts[id]).join(""),
     tokenText: (id) => texts[id] ?? "",

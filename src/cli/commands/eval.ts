@@ -1,19 +1,22 @@
 /** `tagllm eval`: how good a tag is on a labelled table. */
 import { readRows } from "../../data/source.ts";
-import { headingOf } from "../../evaluate/metric-names.ts";
+import { headingOf, metricText } from "../../evaluate/metric-names.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { evaluateTag, rowsToScore } from "../../study/evaluate.ts";
 import type { Evaluation, MetricInterval, OutputEvaluation } from "../../study/evaluation.ts";
 import { listTags } from "../../tags/library.ts";
+import type { Tag } from "../../tags/tag.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, noteWeights, withBase } from "../open-study.ts";
 import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
 import { grouped, table } from "../table.ts";
+import { checkAnswerTokens, limitOf, unfinishedNote } from "./predict.ts";
 
 export interface EvalChoice extends EngineChoice {
   tag?: string;
   target?: string[];
+  answerTokens?: number;
   base?: string;
 }
 
@@ -21,6 +24,7 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
   const signal = io.signal();
   const name = choice.tag ?? (await onlyFunctionTag(folder));
   const { tag, tags } = await openTagsFor(name, folder);
+  checkAnswerTokens(tag, choice);
   const rows = await readRows({ file: data });
   rowsToScore(tag, rows, choice.target);
   const evaluation = await withBase(choice.base ?? defaultBase, choice, io, (base) => {
@@ -28,11 +32,12 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
     return evaluateTag(base, tags, tag.name, rows, {
       signal,
       ...(choice.target && { targets: choice.target }),
+      ...(choice.answerTokens !== undefined && { answerTokens: choice.answerTokens }),
       onProgress: (done) => io.progress.update(`${grouped(done)} rows answered by ${tag.name} ...`),
     });
   });
   io.progress.clear();
-  return { text: textOf(evaluation, data), json: { data, ...evaluation } };
+  return { text: textOf(evaluation, tag, data), json: { data, ...evaluation } };
 }
 
 async function onlyFunctionTag(folder: string): Promise<string> {
@@ -47,13 +52,13 @@ async function onlyFunctionTag(folder: string): Promise<string> {
   throw new UsageError(problem, "Say which tag is to be scored with --tag NAME.");
 }
 
-function textOf(evaluation: Evaluation, data: string): string {
-  const { tag, rows, scored } = evaluation;
+function textOf(evaluation: Evaluation, tag: Tag, data: string): string {
+  const { rows, scored } = evaluation;
   const lines = [
-    `${tag} on ${data}: ${grouped(scored)} of ${grouped(rows)} rows scored`,
+    `${tag.name} on ${data}: ${grouped(scored)} of ${grouped(rows)} rows scored`,
     ...evaluation.outputs.flatMap((output) => ["", ...outputLines(output)]),
   ];
-  const notes = notesOn(evaluation);
+  const notes = notesOn(evaluation, tag);
   return [...lines, ...(notes.length ? ["", ...notes] : [])].join("\n");
 }
 
@@ -82,13 +87,15 @@ function outputLines({ output, column, metrics, baseline, coverage }: OutputEval
   ];
 }
 
-function notesOn({ failed, trimmed, outOfDomain, seen, usedInTraining, scored }: Evaluation): string[] {
+function notesOn(evaluation: Evaluation, tag: Tag): string[] {
+  const { failed, trimmed, unfinished, outOfDomain, seen, usedInTraining, scored } = evaluation;
   return [
     ...failed.map(({ reason, rows }) => {
       const some = rows.slice(0, 5).map((r) => r + 1);
       return `! ${grouped(rows.length)} rows not scored: ${reason} (rows ${some.join(", ")}${rows.length > 5 ? ", ..." : ""})`;
     }),
-    ...(trimmed > 0 ? [`! ${grouped(trimmed)} rows were cut to fit the base.`] : []),
+    ...(trimmed > 0 ? [`! ${grouped(trimmed)} rows were cut to fit ${limitOf(tag)}.`] : []),
+    ...(unfinished ? [`! ${unfinishedNote(`${grouped(unfinished)} answers were`)}`] : []),
     ...(outOfDomain === null
       ? []
       : [
@@ -105,7 +112,7 @@ function notesOn({ failed, trimmed, outOfDomain, seen, usedInTraining, scored }:
   ];
 }
 
-const shown = (value: number | null): string => (value === null ? "-" : value.toFixed(3));
+const shown = (value: number | null): string => (value === null ? "-" : metricText(value));
 const range = ({ low, high }: MetricInterval): string =>
-  low === null || high === null ? "-" : `${low.toFixed(3)} to ${high.toFixed(3)}`;
+  low === null || high === null ? "-" : `${metricText(low)} to ${metricText(high)}`;
 const percent = (share: number | null): string => (share === null ? "-" : `${(100 * share).toFixed(1)} %`);

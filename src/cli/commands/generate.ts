@@ -5,7 +5,7 @@ import { streamPipe } from "../../data/pipe.ts";
 import { type RowBatch, streamRows } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
 import { type GenerateOptions, generateStream } from "../../generate/generate.ts";
-import type { GeneratePrompt } from "../../generate/prompts.ts";
+import { faultOf, type GeneratePrompt } from "../../generate/prompts.ts";
 import type { Finish } from "../../generate/writer.ts";
 import type { Base } from "../../models/base.ts";
 import { defaultBase } from "../../models/default-base.ts";
@@ -28,6 +28,7 @@ export interface GenerateChoice extends EngineChoice {
   field?: Record<string, string>;
   data?: string;
   out?: string;
+  strict?: boolean;
   maxTokens?: number;
   temperature?: number;
   topK?: number;
@@ -51,6 +52,8 @@ interface Said {
   score?: number;
 }
 
+const unsaid = (): Said => ({ text: "", tokens: null, finish: "interrupted" });
+
 /** Rows that are read and continued together; no more are in memory. */
 const batchRows = 1000;
 
@@ -66,7 +69,7 @@ export async function generateText(io: Io, choice: GenerateChoice): Promise<Resu
   });
 }
 
-function checkSource({ prompt, template, chat, system, field, data, out }: GenerateChoice): void {
+function checkSource({ prompt, template, chat, system, field, data, out, strict }: GenerateChoice): void {
   if ((prompt === undefined) === (template === undefined))
     throw new UsageError("Give either a prompt or a template.", "Use --prompt TEXT or --template TEXT.");
   if (template === undefined && (data !== undefined || field !== undefined))
@@ -75,8 +78,9 @@ function checkSource({ prompt, template, chat, system, field, data, out }: Gener
     throw new UsageError("Give either fields or a table.", "Use --field name=value or --data FILE.");
   if (system !== undefined && !chat)
     throw new UsageError("Only a chat has a system message.", "Use --system with --chat.");
-  if (out !== undefined && data === undefined)
-    throw new UsageError("--out is for tables.", "Use it with --data FILE.");
+  if (data !== undefined) return;
+  if (out !== undefined) throw new UsageError("--out is for tables.", "Use it with --data FILE.");
+  if (strict) throw new UsageError("--strict is for tables.", "Use it with --data FILE.");
 }
 
 function onePrompt(choice: GenerateChoice): GeneratePrompt {
@@ -138,7 +142,7 @@ async function say(
   options: GenerateOptions,
   onText: (row: number, text: string) => void,
 ): Promise<{ said: Said[]; interrupted: boolean }> {
-  const said = prompts.map((): Said => ({ text: "", tokens: null, finish: "interrupted" }));
+  const said = prompts.map(unsaid);
   try {
     for await (const event of generateStream(base, prompts, options)) {
       const own = said[event.row] as Said;
@@ -180,37 +184,93 @@ async function one(
 }
 
 async function many(io: Io, base: Base, choice: GenerateChoice, options: GenerateOptions): Promise<Result> {
-  const { data, out } = choice;
-  const template = templateOf(choice) as TemplateSource;
+  const { data, out, json } = choice;
   const sink = out === undefined ? textSink("csv") : await fileSink(out);
-  const all: Said[] = [];
-  let stopped = false;
+  const all: object[] = [];
+  const failures: number[] = [];
+  let [rows, stopped] = [0, false];
   try {
     for await (const batch of batchesOf(data as string)) {
-      if (all.length === 0) await sink.begin(columnsOf(batch, data as string));
-      const prompts = batch.rows.map((fields) => ({ template, fields }));
-      const before = all.length;
-      let characters = 0;
-      const seed = (options.seed ?? 0) + before;
-      const { said, interrupted } = await say(base, prompts, { ...options, seed }, (_, text) => {
-        characters += text.length;
-        io.progress.update(`${grouped(before)} rows, then ${grouped(characters)} characters ...`);
-      });
-      await sink.write(said.map((s, i) => cells(batch, i, s)));
-      all.push(...said);
+      if (rows === 0) await sink.begin(columnsOf(batch, data as string));
+      const { texts, interrupted } = await textsOf(io, base, choice, options, batch, rows);
+      await sink.write(texts.map((text, i) => cells(batch, i, text)));
+      if (json && out === undefined) all.push(...texts.map(jsonOf));
+      for (const [i, text] of texts.entries()) if (text instanceof TagllmError) failures.push(rows + i + 1);
+      rows += texts.length;
       stopped = interrupted;
       if (interrupted) break;
     }
     const text = await sink.finish();
     io.progress.clear();
-    const done = { interrupted: stopped };
+    const failed = failures.length;
+    if (failed > 0) io.progress.note(failureNote(failures, rows));
+    const done = { interrupted: stopped, ok: failed === 0 || failed < rows };
     if (text !== null) return { text, json: { rows: all }, ...done };
-    const counts = { rows: all.length, out };
-    return { text: `${all.length} rows with text: ${out}`, json: counts, ...done };
+    return { text: `${rows - failed} rows with text: ${out}`, json: { rows, failed, out }, ...done };
   } catch (error) {
     await sink.abandon();
     throw error;
   }
+}
+
+/** The text of every row of a batch, or why the row makes no prompt. */
+async function textsOf(
+  io: Io,
+  base: Base,
+  choice: GenerateChoice,
+  options: GenerateOptions,
+  batch: RowBatch,
+  before: number,
+): Promise<{ texts: (Said | TagllmError)[]; interrupted: boolean }> {
+  const template = templateOf(choice) as TemplateSource;
+  const prompts = batch.rows.map((fields) => ({ template, fields }));
+  const texts: (Said | TagllmError)[] = prompts.map(
+    (prompt, i) => rowFault(base, prompt, options, before + i + 1) ?? unsaid(),
+  );
+  const fault = texts.find((text) => text instanceof TagllmError);
+  if (fault && choice.strict) throw fault;
+  let characters = 0;
+  const onText = (_: number, text: string) => {
+    characters += text.length;
+    io.progress.update(`${grouped(before)} rows, then ${grouped(characters)} characters ...`);
+  };
+  for (const part of partsOf(texts, options)) {
+    const seed = (options.seed ?? 0) + before + (part[0] as number);
+    const asked = part.map((i) => prompts[i] as GeneratePrompt);
+    const { said, interrupted } = await say(base, asked, { ...options, seed }, onText);
+    said.forEach((own, k) => {
+      texts[part[k] as number] = own;
+    });
+    if (interrupted) return { texts, interrupted };
+  }
+  return { texts, interrupted: false };
+}
+
+function rowFault(
+  base: Base,
+  prompt: GeneratePrompt,
+  { tags = new Map() }: GenerateOptions,
+  row: number,
+): TagllmError | null {
+  const fault = faultOf(base, prompt, tags);
+  return fault && new TagllmError(fault.code, `Row ${row}: ${fault.problem}`, fault.cure, { cause: fault });
+}
+
+/** Rows that are continued together: those with a prompt; where tokens are drawn without gaps, as seeds count rows. */
+function partsOf(texts: readonly (Said | TagllmError)[], { temperature = 0 }: GenerateOptions): number[][] {
+  const parts: number[][] = [];
+  for (const [i, text] of texts.entries()) {
+    if (text instanceof TagllmError) continue;
+    const part = parts.at(-1);
+    if (part && (temperature === 0 || part.at(-1) === i - 1)) part.push(i);
+    else parts.push([i]);
+  }
+  return parts;
+}
+
+function failureNote(failures: readonly number[], rows: number): string {
+  const some = `${failures.slice(0, 5).join(", ")}${failures.length > 5 ? ", ..." : ""}`;
+  return `${failures.length} of ${rows} rows have no text (rows ${some}); their column error says why.`;
 }
 
 const batchesOf = (data: string): AsyncGenerator<RowBatch, unknown> =>
@@ -218,7 +278,7 @@ const batchesOf = (data: string): AsyncGenerator<RowBatch, unknown> =>
     ? streamPipe(process.stdin, "stdin", { batch: batchRows })
     : streamRows({ file: data }, { batch: batchRows });
 
-const added = ["generated", "finish"];
+const added = ["generated", "finish", "error"];
 
 function columnsOf({ columns }: RowBatch, file: string) {
   const taken = added.find((name) => columns.includes(name));
@@ -227,8 +287,12 @@ function columnsOf({ columns }: RowBatch, file: string) {
   throw new TagllmError("data/duplicate-column", problem, "Rename or remove it.");
 }
 
-const cells = ({ columns, rows }: RowBatch, row: number, { text, finish }: Said): Cell[] => [
+const cells = ({ columns, rows }: RowBatch, row: number, said: Said | TagllmError): Cell[] => [
   ...columns.map((name) => (rows[row] as Record<string, string>)[name] as string),
-  text,
-  finish,
+  ...(said instanceof TagllmError
+    ? [null, null, `${said.code}: ${said.problem}`]
+    : [said.text, said.finish, null]),
 ];
+
+const jsonOf = (said: Said | TagllmError): object =>
+  said instanceof TagllmError ? { error: { code: said.code, problem: said.problem, cure: said.cure } } : said;

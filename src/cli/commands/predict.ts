@@ -21,6 +21,7 @@ export interface PredictChoice extends EngineChoice {
   data?: string;
   out?: string;
   strict?: boolean;
+  answerTokens?: number;
   base?: string;
   json?: boolean;
 }
@@ -43,19 +44,31 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
   const signal = io.signal();
   if (out !== undefined) tableFormat(out);
   const { tag, tags } = await openTagsFor(choice.tag!, choice.tags);
+  checkAnswerTokens(tag, choice);
+  const { strict, answerTokens } = choice;
+  const options = { signal, ...(answerTokens !== undefined && { answerTokens }) };
   return withBase(choice.base ?? defaultBase, choice, io, async (base) => {
     noteWeights(io, base);
-    if (field)
-      return one(tag, (await predict(base, tags, tag.name, [field], { signal }))[0] as Prediction, io);
+    if (field) return one(tag, (await predict(base, tags, tag.name, [field], options))[0] as Prediction, io);
     return many(io, choice, tag, (rows, firstRow) =>
-      predict(base, tags, tag.name, rows, { signal, firstRow, keepFailed: choice.strict !== true }),
+      predict(base, tags, tag.name, rows, { ...options, firstRow, keepFailed: strict !== true }),
     );
   });
 }
 
+/** @throws UsageError for a tag that writes no answer */
+export function checkAnswerTokens(tag: Tag, { answerTokens }: Pick<PredictChoice, "answerTokens">): void {
+  if (answerTokens === undefined || (tag.kind === "function" && tag.head === null)) return;
+  throw new UsageError(
+    `--answer-tokens is for tags that answer in text, and ${quote(tag.name)} does not.`,
+    "Leave it out.",
+  );
+}
+
 function one(tag: Tag, prediction: Prediction, io: Io): Result {
   io.progress.clear();
-  noteTrimmed(io, [prediction]);
+  noteTrimmed(io, tag, [prediction]);
+  if (prediction.unfinished) io.progress.note(unfinishedNote("The answer was"));
   const { values, intervals, probabilities, classSet, outOfDomain } = prediction;
   const entries: [string, string][] = Object.entries(values).map(([output, value]) => {
     const range = intervals?.[output];
@@ -79,7 +92,7 @@ async function many(
   const sink = out === undefined ? textSink("csv") : await fileSink(out);
   const all: object[] = [];
   const failures: number[] = [];
-  let [rows, failed, trimmed] = [0, 0, 0];
+  let [rows, failed, trimmed, unfinished] = [0, 0, 0, 0];
   try {
     for await (const batch of batchesOf(data as string)) {
       const predictions = await ask(batch.rows, rows + 1);
@@ -97,11 +110,13 @@ async function many(
       });
       rows += batch.rows.length;
       trimmed += predictions.filter((p) => p.trimmed.length > 0).length;
+      unfinished += predictions.filter((p) => p.unfinished).length;
       io.progress.update(`${grouped(rows)} rows predicted with ${tag.name} ...`);
     }
     const text = await sink.finish();
     io.progress.clear();
-    if (trimmed > 0) io.progress.note(`${trimmed} of ${rows} rows were cut to fit the base.`);
+    if (trimmed > 0) io.progress.note(`${trimmed} of ${rows} rows were cut to fit ${limitOf(tag)}.`);
+    if (unfinished > 0) io.progress.note(unfinishedNote(`${unfinished} of ${rows} answers were`));
     if (failed > 0) {
       const some = `${failures.join(", ")}${failed > failures.length ? ", ..." : ""}`;
       io.progress.note(
@@ -110,7 +125,7 @@ async function many(
     }
     const ok = failed < rows;
     if (text !== null) return { text, json: { tag: tag.name, predictions: all }, ok };
-    const counts = { tag: tag.name, rows, failed, trimmed, out };
+    const counts = { tag: tag.name, rows, failed, trimmed, ...(!tag.head && { unfinished }), out };
     return { text: `${rows} rows with predictions: ${out}`, json: counts, ok };
   } catch (error) {
     await sink.abandon();
@@ -160,9 +175,17 @@ function jsonOf({ trimmed: _, error, ...rest }: Prediction): object {
   return error ? { error: { code: error.code, problem: error.problem, cure: error.cure } } : rest;
 }
 
-function noteTrimmed({ progress }: Io, predictions: readonly Prediction[]): void {
+/** What prompts are cut to fit. */
+export const limitOf = ({ maxTokens }: Tag): string =>
+  maxTokens === undefined ? "the base" : `${maxTokens} tokens, as in the tag's training`;
+
+/** @param which answers, and the verb */
+export const unfinishedNote = (which: string): string =>
+  `${which} cut off, at the longest answer (--answer-tokens) or the base's last position.`;
+
+function noteTrimmed({ progress }: Io, tag: Tag, predictions: readonly Prediction[]): void {
   const cut = predictions.filter(({ trimmed }) => trimmed.length > 0);
   if (cut.length === 0) return;
   const tokens = cut.flatMap(({ trimmed }) => trimmed).reduce((sum, field) => sum + field.tokens, 0);
-  progress.note(`${cut.length} rows were cut by ${tokens} tokens in all to fit the base.`);
+  progress.note(`${cut.length} rows were cut by ${tokens} tokens in all to fit ${limitOf(tag)}.`);
 }

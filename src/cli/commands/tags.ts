@@ -4,7 +4,7 @@ import { loadTag } from "../../tags/file.ts";
 import { listTags } from "../../tags/library.ts";
 import { detectorEntry, type Tag, tagDigest } from "../../tags/tag.ts";
 import type { Result } from "../result.ts";
-import { properties, table } from "../table.ts";
+import { printable, properties, table } from "../table.ts";
 
 export async function listFolder(folder: string): Promise<Result> {
   const listed = await listTags(folder);
@@ -58,9 +58,9 @@ export async function showTag(file: string): Promise<Result> {
     ],
     ["digest", tagDigest(tag)],
   );
-  for (const [name, value] of Object.entries(tag.provenance)) entries.push([name, shown(value)]);
+  for (const [name, value] of Object.entries(tag.provenance)) entries.push([name, asText(value)]);
   const json = { file, ...summary(tag), digest: tagDigest(tag), provenance: tag.provenance };
-  return { text: properties(entries), json };
+  return { text: properties(entries.map(([name, value]) => [name, printable(value)])), json };
 }
 
 /** All of a tag but its numbers. */
@@ -101,6 +101,6 @@ function yesOrNo(value: boolean): string {
   return value ? "yes" : "no";
 }
 
-function shown(value: unknown): string {
+function asText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }

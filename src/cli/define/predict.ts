@@ -1,6 +1,15 @@
 /** The commands that use tags: predict, eval, generate. What one does is loaded when it is called. */
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { type Define, engineOptions, fields, number, texts, wholeNumber } from "./define.ts";
+
+const answerTokens = [
+  "--answer-tokens <number>",
+  "longest answer in text (default: as in the tag's training, or 64)",
+  (text: string): number => {
+    if (wholeNumber(text) > 0) return Number(text);
+    throw new InvalidArgumentError("An answer has at least one token.");
+  },
+] as const;
 
 export function useCommands({ program, add }: Define): void {
   engineOptions(
@@ -27,6 +36,7 @@ export function useCommands({ program, add }: Define): void {
         "write the table with predictions to .csv, .tsv, .jsonl or .parquet instead of stdout",
       )
       .option("--strict", "stop at the first row that cannot be predicted instead of marking it")
+      .option(...answerTokens)
       .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
   );
 
@@ -50,6 +60,7 @@ export function useCommands({ program, add }: Define): void {
         "--target <column...>",
         "columns with the truth, one per output (default: as the tag calls them)",
       )
+      .option(...answerTokens)
       .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
   );
 
@@ -83,6 +94,7 @@ export function useCommands({ program, add }: Define): void {
       .option("-f, --field <name=value...>", "one field of the template; once for each field", fields)
       .option("-d, --data <file>", "a table whose columns are the fields; - reads JSON lines from stdin")
       .option("-o, --out <file>", "write the table with the texts to .csv, .tsv, .jsonl or .parquet")
+      .option("--strict", "stop at the first row that makes no prompt instead of marking it")
       .option("--max-tokens <number>", "tokens of a text at most (default: 128)", wholeNumber)
       .option("--temperature <number>", "above 0 tokens are drawn (default: 0, the likeliest)", number)
       .option("--top-k <number>", "draw from so many of the likeliest tokens (default: all)", wholeNumber)

@@ -36,7 +36,7 @@ export function auditStudy(prepared: PreparedStudy): Promise<Audit> {
 
 async function auditTasks({ stages }: PreparedStudy): Promise<Audit> {
   const audit = new Map<PreparedTask, TaskAudit>();
-  for (const task of stages.flatMap((s) => s.tasks)) {
+  for (const { task, tasks } of stages.flatMap((s) => s.tasks.map((task) => ({ task, tasks: s.tasks })))) {
     audit.set(task, {
       quality: task.findings.map(({ kind, what, rows, handled }) => ({
         kind,
@@ -45,7 +45,7 @@ async function auditTasks({ stages }: PreparedStudy): Promise<Audit> {
         first: rows.slice(0, firstRows),
         handled,
       })),
-      leakage: await leakageOf(task),
+      leakage: await leakageOf(task, tasks),
     });
   }
   return audit;

@@ -62,9 +62,40 @@ interface Comparison {
 
 type Sides = Record<Side, readonly TaskRow[]>;
 
-/** Of a task: by field, then for all fields together where there are several. */
-export async function leakageOf(task: PreparedTask): Promise<Leakage[]> {
-  const fields = task.fields.filter((f) => task.kind !== "text" || !task.targets.includes(f));
+/** Fields of a task that hold no answer. */
+const inputsOf = (task: PreparedTask): string[] =>
+  task.fields.filter((f) => task.kind !== "text" || !task.targets.includes(f));
+
+/** Stands for a row of another table, which a reader could not find by its number. */
+const ELSEWHERE = -1;
+
+/**
+ * Training rows that one function tag learns from other tables in the same stage, under the names that the task has for
+ * their inputs: field by field in the order of the templates.
+ */
+function trainedElsewhere(task: PreparedTask, stage: readonly PreparedTask[]): TaskRow[] {
+  const fields = inputsOf(task);
+  return stage
+    .filter((other) => other.functionTag !== null && other.functionTag === task.functionTag)
+    .filter((other) => other.source !== task.source && !other.spec.scoreOnly)
+    .flatMap((other) => {
+      const theirs = inputsOf(other);
+      if (theirs.length !== fields.length) return [];
+      return other.rows.train.map((row): TaskRow => {
+        const own = fields.map((field, i) => [field, row.fields[theirs[i] as string] ?? ""]);
+        return { ...row, fields: Object.fromEntries(own), rowNumber: ELSEWHERE };
+      });
+    });
+}
+
+/**
+ * Of a task: by field, then for all fields together where there are several.
+ * @param stage the tasks that are trained together with it
+ */
+export async function leakageOf(own: PreparedTask, stage: readonly PreparedTask[]): Promise<Leakage[]> {
+  const train = [...own.rows.train, ...trainedElsewhere(own, stage)];
+  const task = { ...own, rows: { ...own.rows, train } };
+  const fields = inputsOf(task);
   const found: Leakage[] = [];
   const forms = new Map<string, Comparison["same"]>();
   for (const field of fields) {
@@ -209,7 +240,8 @@ function sideLeaks(
     const note = (how: keyof typeof examples, row: TaskRow, like: number) => {
       found[how]++;
       const { rowNumber } = rows.train[like] as TaskRow;
-      if (examples[how].length < shownExamples) examples[how].push({ row: row.rowNumber, like: rowNumber });
+      if (rowNumber !== ELSEWHERE && examples[how].length < shownExamples)
+        examples[how].push({ row: row.rowNumber, like: rowNumber });
     };
     for (const row of scattered(side)) {
       const [one, other] = [byExact.get(exact(row)), bySame.get(same(row))];

@@ -295,3 +295,55 @@ test("repeated inputs: kept, merged, averaged, dropped or refused", async () => 
   const none = await kept("duplicates: drop, conflicts: drop");
   assert.deepEqual([none.train, none.test, none.dropped], ["c3 h8", "d4 e5", [0, 3, 1, 4]]);
 });
+
+test("what a function tag learns from another table counts as training", async () => {
+  const table = async (name: string, field: string, sides: readonly string[]) => {
+    const rows = sides.map((side, i) => `${"CCO".repeat(i + 1)}N,${i},${side}`);
+    await writeFile(join(folder, `${name}.csv`), `${field},y,side\n${rows.join("\n")}\n`);
+  };
+  await table("first", "words", [
+    "train",
+    "train",
+    "train",
+    "train",
+    "validation",
+    "validation",
+    "test",
+    "test",
+  ]);
+  await table("second", "other", [
+    "test",
+    "test",
+    "train",
+    "train",
+    "validation",
+    "validation",
+    "train",
+    "train",
+  ]);
+  const split = "split: { fold: { column: side, test: [test], validation: [validation] } }";
+  const task = (name: string, field: string) =>
+    `{ data: ${name}, template: "Say {${field}} <Value>", target: y, rows: { duplicates: keep } }`;
+  const [first, second] = [task("first", "words"), task("second", "other")];
+  const study = (stages: string) => `name: two
+data: { first: { file: first.csv, ${split} }, second: { file: second.csv, ${split} } }
+tags: { Value: { kind: function, answer: number } }
+stages: [${stages}]
+`;
+  const same = async (stages: string) => {
+    const text = study(stages);
+    const prepared = await prepareStudy(parseLoaded(text, join(folder, "two.yaml")), base);
+    const audit = [...(await auditStudy(prepared)).values()];
+    return audit.map(({ leakage }) => leakage.at(-1)?.test);
+  };
+  const together = await same(`{ name: value, train: [Value], tasks: [${first}, ${second}] }`);
+  assert.deepEqual(
+    together.map((side) => [side?.same, side?.examples.length]),
+    [
+      [2, 0],
+      [2, 0],
+    ],
+  );
+  const [alone] = await same(`{ name: value, train: [Value], tasks: [${first}] }`);
+  assert.equal(alone?.same, 0);
+});

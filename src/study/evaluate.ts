@@ -15,6 +15,7 @@ import { closest, quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { requireTag } from "../tags/library.ts";
 import type { Tag } from "../tags/tag.ts";
+import { trainingFiles } from "../tags/training-files.ts";
 import { evaluateDomain, evaluateText } from "./evaluate-text.ts";
 import {
   answered,
@@ -65,7 +66,9 @@ export async function evaluateTag(
     outOfDomain: scored.outOfDomain,
     unfinished: scored.unfinished,
     seen: known ? scored.rows.filter((r) => wasSeen(seenSets, table, r.rowNumber, r.fields)).length : null,
-    usedInTraining: table.files.some((f) => trainingFiles(tag).includes(f.sha256)),
+    usedInTraining: trainingFiles(tag.provenance).some(({ sha256 }) =>
+      table.files.some((f) => f.sha256 === sha256),
+    ),
     outputs: scored.outputs,
   };
 }
@@ -99,11 +102,6 @@ function score(context: Context): Promise<Scored> {
 }
 
 /** Digests of the files that the tag says it was made from. */
-function trainingFiles({ provenance }: Tag): unknown[] {
-  const { data } = provenance;
-  return Array.isArray(data) ? data.map((file: { sha256?: unknown } | null) => file?.sha256) : [];
-}
-
 function targetColumns(tag: Tag, { columns }: Table, targets: readonly string[] | undefined): string[] {
   const wanted = targets ?? (tag.kind === "domain" && columns.length === 1 ? columns : tag.outputs);
   const expected = tag.kind === "domain" ? 1 : tag.outputs.length;

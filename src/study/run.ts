@@ -13,6 +13,7 @@ import { requireGradients } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
 import { quote } from "../suggest.ts";
+import { trainingFiles } from "../tags/training-files.ts";
 import { type Continuation, meanRowNorm, type TrainEvent, type TrainState } from "../train/trainer.ts";
 import { version } from "../version.ts";
 import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
@@ -159,8 +160,8 @@ class Run {
     }
     const { outcome, seconds } = await this.runOne(stage, seed, live, embeddings, mine?.state ?? null);
     const record = { outcome, seconds, events: this.log.bytes };
-    for (const tag of stage.stage.train)
-      (live.get(tag) as LiveTag).provenance = provenance(prepared, outcome, seed);
+    for (const tag of stage.stage.train.map((own) => live.get(own) as LiveTag))
+      tag.provenance = provenance(prepared, outcome, seed, tag.provenance);
     const tags = stage.stage.train.map((tag) => freezeTag(live.get(tag) as LiveTag, live, prepared.base));
     await writeRecord(folder, seed, name, record, tags);
     await folder.guarded(() => rm(folder.checkpoint, { force: true }));
@@ -322,18 +323,25 @@ async function existing(checkpoint: string): Promise<Checkpoint | null> {
   return found ? readCheckpoint(checkpoint) : null;
 }
 
-/** Where a tag comes from; no time in it, so that the same run gives the same file. */
+/**
+ * Where a tag comes from; no time in it, so that the same run gives the same file.
+ * @param before of the tag that it went on from, whose data it has learned too
+ */
 function provenance(
   { loaded, sources }: PreparedStudy,
   { training, scores }: StageOutcome,
   seed: number,
+  before: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
+  const own = [...sources.values()].flatMap((s) =>
+    allFiles(s.table).map((f) => ({ file: f.path, sha256: f.sha256 })),
+  );
+  const known = new Set(own.map(({ sha256 }) => sha256));
+  const inherited = trainingFiles(before).filter(({ sha256 }) => !known.has(sha256));
   return {
     study: loaded.study.name,
     studySha256: loaded.sha256,
-    data: [...sources.values()].flatMap((s) =>
-      allFiles(s.table).map((f) => ({ file: f.path, sha256: f.sha256 })),
-    ),
+    data: [...own, ...inherited],
     seed,
     bestStep: training.best.step,
     validationLoss: training.best.loss,

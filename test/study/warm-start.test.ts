@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Base } from "../../src/models/base.ts";
@@ -12,6 +12,7 @@ import { prepareStudy } from "../../src/study/prepare.ts";
 import { runStudy, type StudyEvent } from "../../src/study/run.ts";
 import { openTags, requireTag } from "../../src/tags/library.ts";
 import { type Tag, tagDigest } from "../../src/tags/tag.ts";
+import { trainingFiles } from "../../src/tags/training-files.ts";
 
 let base: Base;
 let folder: string;
@@ -95,6 +96,25 @@ test("the first validation of a domain tag that goes on is the loss it was store
   assert.equal(again.losses.domain![0]!.loss, bestOf(losses.domain!));
   assert.notEqual(again.losses.domain![0]!.loss, losses.domain![0]!.loss);
   assert.deepEqual(requireTag(tags, "SMILES").base, base.fingerprint);
+});
+
+test("a tag that goes on with other data says what it has learned before", async () => {
+  const { tags } = await stored();
+  const rows = await readFile(join(folder, "molecules.csv"), "utf8");
+  await writeFile(join(folder, "more.csv"), rows.replace(/\n[^\n]+\n$/, "\n"));
+  const study = first
+    .replace("name: first", "name: more")
+    .replace("file: molecules.csv", "file: more.csv")
+    .replace("length: 3 }", "length: 3, from: runs/first/tags/SMILES.safetensors }")
+    .replace("steps: 6", "steps: 1");
+  const more = await run("more", study);
+  const filesOf = (tag: Tag) => trainingFiles(tag.provenance).map(({ file }) => basename(file));
+  assert.deepEqual(filesOf(requireTag(tags, "SMILES")), ["molecules.csv"]);
+  assert.deepEqual(filesOf(requireTag(more.tags, "SMILES")), ["more.csv", "molecules.csv"]);
+  assert.deepEqual(filesOf(requireTag(more.tags, "Oxygens")), ["more.csv"]);
+  const strange = [null, 1, "x", { file: 1, sha256: "a" }, { file: "a" }, { file: "a", sha256: "b" }];
+  assert.deepEqual(trainingFiles({ data: strange }), [{ file: "a", sha256: "b" }]);
+  assert.deepEqual(trainingFiles({ data: "x" }), []);
 });
 
 test("a function tag goes on from its file: the same first loss, and no step leaves its vectors as they were", async () => {

@@ -11,6 +11,7 @@ import { makeBatch } from "../../src/batch/feeds.ts";
 import { layOut, type Query } from "../../src/batch/layout.ts";
 import { Runner } from "../../src/batch/runner.ts";
 import { roundLength } from "../../src/batch/sizes.ts";
+import { BlockStore } from "../../src/batch/store.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import type { Base } from "../../src/models/base.ts";
 import type { Rope } from "../../src/models/rope.ts";
@@ -140,8 +141,8 @@ class Measurement {
 
   private readonly vectorsOf = (tag: string): Float32Array => this.vectors.get(tag) as Float32Array;
 
-  private runner(reuse: "spans" | "none"): Runner {
-    return new Runner(this.base, this.vectorsOf, { reuse, tokens: 1024 });
+  private runner(reuse: "spans" | "none", store?: BlockStore): Runner {
+    return new Runner(this.base, this.vectorsOf, { reuse, tokens: 1024 }, store);
   }
 
   async states(reuse: "spans" | "none", uses: readonly Placed[]): Promise<Float32Array> {
@@ -154,7 +155,8 @@ class Measurement {
 
   /** What a fresh runner stores for the span of `wanted` when it runs `uses`. */
   async stored(uses: readonly Placed[], wanted: Placed): Promise<Float32Array> {
-    const runner = this.runner("spans");
+    const store = new BlockStore(this.base);
+    const runner = this.runner("spans", store);
     const queries = uses.map((use) => use.query);
     await runner.hidden(queries, readout);
     const layout = layOut(wanted.query, "spans");
@@ -166,8 +168,8 @@ class Measurement {
     const program = await this.base.engine.compile(g);
     const parts: Float32Array[] = [];
     for (let l = 0; l < layers; l++) {
-      for (const part of ["key", "value"]) {
-        const { y } = await program.run({ x: { stack: [`${key}/${part}.${l}`] } });
+      for (const part of ["key", "value"] as const) {
+        const { y } = await program.run({ x: { stack: [store.residentName(key, part, l)] } });
         parts.push(y as Float32Array);
       }
     }

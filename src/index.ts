@@ -42,7 +42,7 @@ export { type PulledModel, type PullOptions, pullModel } from "./hub/model.ts";
 export type { HubEvent, HubOptions } from "./hub/snapshot.ts";
 export type { Pushed, PushOptions } from "./hub/upload.ts";
 export type { ColumnView } from "./learn/columns.ts";
-export type { AnswerKind, Input, Recipe } from "./learn/compose.ts";
+export type { AnswerKind, Input, Recipe, Renamed } from "./learn/compose.ts";
 export { type LearnEvent, type Learned, type LearnOptions, learn } from "./learn/learn.ts";
 export type { Choice, Trial } from "./learn/search.ts";
 export { Base, type BaseOptions } from "./models/base.ts";

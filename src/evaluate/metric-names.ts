@@ -27,7 +27,7 @@ export const headingOf = (metric: string): string => metricInfo[metric]?.heading
 /** Three decimals, or where these would say nothing (a Kd in mol/l is 1e-9) or too much, three digits. */
 export function metricText(value: number): string {
   const size = Math.abs(value);
-  return size !== 0 && (size < 0.005 || size >= 1e6) ? value.toPrecision(3) : value.toFixed(3);
+  return size !== 0 && (size < 0.001 || size >= 1e6) ? value.toPrecision(3) : value.toFixed(3);
 }
 
 /** With the spread over seeds, in as many decimals as it is worth beside the mean. */

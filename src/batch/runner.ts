@@ -287,9 +287,9 @@ export class Runner {
       ? wholeReads(batch, places, size)
       : neededReads(batch, places, size, gradients !== undefined);
     const spec = { ...programShape(batch, this.options), reads: size, result, ...reading.spec };
-    const program = await this.base.program(spec);
     const { signal } = this.options;
-    const outputs = await program.run({ ...batch.feeds, ...reading.feeds, ...feeds }, { signal, keep });
+    const all = { ...batch.feeds, ...reading.feeds, ...feeds };
+    const outputs = await this.base.run(spec, all, { signal, keep });
     const gradient = outputs["grad.vectors"];
     if (gradients && gradient) this.addSlotGradients(gradients, reading.slots, gradient as Float32Array);
     return outputs;

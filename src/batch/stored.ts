@@ -203,8 +203,7 @@ export class Stored {
       }
     }
     const spec = { ...programShape(batch, this.options), reads: 0, result: { kind: "keys" } } as const;
-    const program = await this.base.program(spec);
-    await program.run(batch.feeds, { signal: this.options.signal, keep });
+    await this.base.run(spec, batch.feeds, { signal: this.options.signal, keep });
     await this.store.keep(new Map(names.map((key, i) => [key, lengths[i] as number])));
   }
 

@@ -40,6 +40,8 @@ export interface Program {
   readonly inputs: readonly PortSpec[];
   readonly outputs: readonly PortSpec[];
   run(feeds: Record<string, Feed>, options?: RunOptions): Promise<Record<string, HostArray>>;
+  /** Gives its memory and threads back; it cannot run any more. */
+  drop(): Promise<void>;
 }
 
 type Answer = Extract<Response, { ok: true }>;
@@ -139,6 +141,9 @@ export class Engine {
         const answer = await this.request({ kind: "run", program, feeds, keep });
         this.busySeconds += answer.seconds ?? 0;
         return answer.outputs ?? {};
+      },
+      drop: async () => {
+        await this.request({ kind: "drop", program });
       },
     };
   }

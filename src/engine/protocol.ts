@@ -94,6 +94,7 @@ export type Request =
       mapped: { readonly folder: string; readonly laidOut: boolean } | null;
       outputs: readonly PortSpec[];
     }
+  | { kind: "drop"; program: number }
   | { kind: "run"; program: number; feeds: Record<string, Feed>; keep: Record<string, Keep | Write> }
   | {
       kind: "reserve";

@@ -85,12 +85,18 @@ export class Runtime {
     this.programs.set(request.program, { session, inputs, weights, outputs: request.outputs });
   }
 
+  async drop(program: number): Promise<void> {
+    await this.programs.get(program)?.session.release();
+    this.programs.delete(program);
+  }
+
   async run(
     program: number,
     feeds: Record<string, Feed>,
     keep: Record<string, Keep | Write>,
   ): Promise<{ outputs: Record<string, HostArray>; seconds: number }> {
-    const compiled = this.programs.get(program) as Compiled;
+    const compiled = this.programs.get(program);
+    if (!compiled) throw new Error("the program has been dropped");
     const fed: Record<string, ort.Tensor> = { ...compiled.weights };
     let stacks = 0;
     for (const p of compiled.inputs.values()) {

@@ -25,6 +25,9 @@ async function answer(message: Request): Promise<Omit<Extract<Response, { ok: tr
     case "compile":
       await runtime.compile(message);
       return {};
+    case "drop":
+      await runtime.drop(message.program);
+      return {};
     case "run":
       return runtime.run(message.program, message.feeds, message.keep);
     case "reserve":

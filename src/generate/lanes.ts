@@ -10,6 +10,7 @@ import type { Runner } from "../batch/runner.ts";
 import { roundLength, roundPast } from "../batch/sizes.ts";
 import type { Feed } from "../engine/engine.ts";
 import { FREE } from "../graph/graph.ts";
+import type { ProgramSpec } from "../models/program.ts";
 
 /** A token that was written. */
 export interface Token {
@@ -172,9 +173,10 @@ export class Lanes {
     const reads = this.count * this.tips;
     const free = this.tips === 1 && shape.past.length === 1 && !options.plain && base.engine.device === "cpu";
     const past = free ? [FREE] : shape.past;
-    const program = await base.program({ ...shape, past, slots: 0, reads, result: { kind: "logits" } });
+    const spec: ProgramSpec = { ...shape, past, slots: 0, reads, result: { kind: "logits" } };
     const feeds = free ? withoutOwn(batch.feeds, this.count) : batch.feeds;
-    const outputs = await program.run(
+    const outputs = await base.run(
+      spec,
       {
         ...feeds,
         ...this.cache.feeds(),

@@ -3,7 +3,7 @@
  * shape and kept; its weights are held once, in the engine.
  */
 import { basename, join, resolve } from "node:path";
-import { Engine, type Program } from "../engine/engine.ts";
+import { Engine, type Feed, type HostArray, type RunOptions } from "../engine/engine.ts";
 import { choosePrecision, type Precision, requireGradients, weightBits } from "../engine/precision.ts";
 import type { EngineOptions } from "../engine/protocol.ts";
 import { TagllmError } from "../errors.ts";
@@ -19,6 +19,7 @@ import { readEndTokens } from "./end-tokens.ts";
 import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
 import { buildProgram, hasGradients, type ProgramSpec, roundedIn } from "./program.ts";
+import { Programs } from "./programs.ts";
 import { modelTensors } from "./tensors.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -102,7 +103,7 @@ export class Base {
   /** @internal */
   readonly engine: Engine;
   private readonly tensors: ReadonlyMap<string, TensorInfo>;
-  private readonly programs = new Map<string, Promise<Program>>();
+  private readonly programs: Programs;
 
   private constructor(parts: ReadBase & { readonly engine: Engine }) {
     this.name = parts.name;
@@ -113,6 +114,9 @@ export class Base {
     this.fingerprint = parts.fingerprint;
     this.engine = parts.engine;
     this.tensors = parts.tensors;
+    this.programs = new Programs((spec) =>
+      this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec)),
+    );
   }
 
   /**
@@ -142,17 +146,14 @@ export class Base {
     return new Base({ ...read, engine });
   }
 
-  /** The program of a shape, compiled at its first use. @throws engine/precision @internal */
-  async program(spec: ProgramSpec): Promise<Program> {
+  /** Runs the program of a shape, compiled at its first use. @throws engine/* @internal */
+  async run(
+    spec: ProgramSpec,
+    feeds: Record<string, Feed>,
+    options?: RunOptions,
+  ): Promise<Record<string, HostArray>> {
     if (hasGradients(spec.result)) requireGradients(this.engine.precision);
-    const key = JSON.stringify(spec);
-    let program = this.programs.get(key);
-    if (!program) {
-      program = this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec));
-      this.programs.set(key, program);
-      program.catch(() => this.programs.delete(key));
-    }
-    return program;
+    return this.programs.run(spec, feeds, options);
   }
 
   /** config.json and the files of the weights: what numbers depend on. @internal */

@@ -33,11 +33,11 @@ describe("runners give the plain runner's numbers", () => {
   const specs: ProgramSpec[] = [];
   before(async () => {
     const real = await startTinyBase(3);
-    const program = (spec: ProgramSpec) => {
+    const run: Base["run"] = (spec, ...rest) => {
       specs.push(spec);
-      return real.program(spec);
+      return real.run(spec, ...rest);
     };
-    base = { ...real, program } as unknown as Base;
+    base = { ...real, run } as unknown as Base;
   });
   after(() => base.close());
 

@@ -12,7 +12,6 @@ import { Runner, type RunnerProgress } from "../../src/batch/runner.ts";
 import { BlockStore, positionBytes, type StoreOptions } from "../../src/batch/store.ts";
 import { cacheHome } from "../../src/engine/cache-folder.ts";
 import type { Base } from "../../src/models/base.ts";
-import type { ProgramSpec } from "../../src/models/program.ts";
 import type { Span } from "../../src/prompts/prompt.ts";
 import { readout } from "../../src/train/tasks.ts";
 import { Random } from "../support/random.ts";
@@ -25,11 +24,11 @@ let [base, home] = [null as unknown as Base, ""];
 let computed = 0;
 before(async () => {
   const tiny = await startTinyBase(4);
-  const program = (spec: ProgramSpec) => {
+  const run: Base["run"] = (spec, ...rest) => {
     if (spec.result.kind === "keys") computed++;
-    return tiny.program(spec);
+    return tiny.run(spec, ...rest);
   };
-  base = { ...tiny, program, name: "tiny", files: [], fingerprint: { id: "tiny" } } as unknown as Base;
+  base = { ...tiny, run, name: "tiny", files: [], fingerprint: { id: "tiny" } } as unknown as Base;
 });
 after(() => base.close());
 beforeEach(async (t) => {

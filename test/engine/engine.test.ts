@@ -37,6 +37,15 @@ describe("runs", () => {
   });
   after(() => engine.close());
 
+  test("a program that was dropped is gone and says so", async () => {
+    const { programs } = await engine.stats();
+    const [dropped, kept] = [await engine.compile(addOne), await engine.compile(addOne)];
+    await dropped.drop();
+    assert.equal((await engine.stats()).programs, programs + 1);
+    await fails(dropped.run({ x: Float32Array.of(1, 2) }), "engine/run", /program has been dropped/);
+    assert.deepEqual((await kept.run({ x: Float32Array.of(1, 2) })).y, Float32Array.of(2, 3));
+  });
+
   test("a program takes its inputs, gives its outputs, and may be run again and at once", async () => {
     const program = await engine.compile(addOne);
     assert.deepEqual(program.inputs, [{ name: "x", dtype: "f32", shape: [2] }]);

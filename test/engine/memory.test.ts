@@ -27,8 +27,7 @@ test(`${PROGRAMS} training programs over one base`, async (t) => {
     for (let i = 0; i < PROGRAMS; i++) {
       const result = { kind: "text", train: true } as const;
       const spec: ProgramSpec = { batch: 1, length: 32 + 8 * i, past: [], slots: 10, reads: 8, result };
-      const program = await base.program(spec);
-      await program.run(randomFeeds(base.architecture, buildProgram(base.architecture, spec), spec, i));
+      await base.run(spec, randomFeeds(base.architecture, buildProgram(base.architecture, spec), spec, i));
       resident.push(residentBytes());
       assert.equal((await base.engine.stats()).weightBytes, weightBytes);
     }

@@ -110,7 +110,7 @@ describe("polyglot-5m on webgpu equals the CPU", { skip: adapter ? adapter.probl
     };
     const [gpu, cpu] = await onBoth(async (base) => {
       const feeds = randomFeeds(base.architecture, buildProgram(base.architecture, spec), spec, 1);
-      const { logits } = await (await base.program(spec)).run(feeds);
+      const { logits } = await base.run(spec, feeds);
       return { logits: logits as Float32Array };
     });
     assertEqual(t, gpu, cpu);

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
-import type { ProgramSpec } from "../../src/models/program.ts";
 import { loadStudy } from "../../src/study/load.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
 import { runStudy } from "../../src/study/run.ts";
@@ -26,10 +25,10 @@ test("a second seed stores nothing again where the domain tags come from files",
     await writeFile(file, study);
     const stored: string[] = [];
     let seed = "";
-    const program = base.program.bind(base);
-    const spy = t.mock.method(base, "program", (spec: ProgramSpec) => {
+    const real = base.run.bind(base);
+    const spy = t.mock.method(base, "run", (...[spec, ...rest]: Parameters<Base["run"]>) => {
       if (spec.result.kind === "keys") stored.push(seed);
-      return program(spec);
+      return real(spec, ...rest);
     });
     const out = join(folder, name);
     await runStudy(await prepareStudy(await loadStudy(file), base), {

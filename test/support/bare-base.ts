@@ -1,25 +1,21 @@
 /** A base without a tokenizer and perhaps without files, as far as a Runner looks at one. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Engine, type Program } from "../../src/engine/engine.ts";
+import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/protocol.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import type { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
-import { buildProgram, type ProgramSpec, roundedIn } from "../../src/models/program.ts";
+import { buildProgram, roundedIn } from "../../src/models/program.ts";
+import { Programs } from "../../src/models/programs.ts";
 import { modelTensors } from "../../src/models/tensors.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 
 /** @param engine holds the architecture's tensors */
 export function bareBase(architecture: Architecture, engine: Engine): Base {
-  const programs = new Map<string, Promise<Program>>();
-  const program = (spec: ProgramSpec): Promise<Program> => {
-    const key = JSON.stringify(spec);
-    const known = programs.get(key) ?? engine.compile(buildProgram(architecture, spec), roundedIn(spec));
-    programs.set(key, known);
-    return known;
-  };
-  return { architecture, engine, program, close: () => engine.close() } as unknown as Base;
+  const programs = new Programs((spec) => engine.compile(buildProgram(architecture, spec), roundedIn(spec)));
+  const run: Base["run"] = (spec, feeds, options) => programs.run(spec, feeds, options);
+  return { architecture, engine, run, close: () => engine.close() } as unknown as Base;
 }
 
 /** The checkpoint in `folder`, of a golden file: config and weights without a tokenizer. */

@@ -121,8 +121,8 @@ export async function placementDifference(
   const run = async (place: { start: number; length: number }): Promise<number[]> => {
     const layout = layOut(textQuery(ids), "none", place);
     const feeds = { ids, ...sightFeeds(base.architecture, [{ layout, row: 0, offset: 0 }], shape) };
-    const program = await base.program({ ...shape, slots: 0, reads: 0, result: { kind: "keys" } });
-    return Object.values(await program.run(feeds)).flatMap((x) => [...(x as Float32Array)]);
+    const spec = { ...shape, slots: 0, reads: 0, result: { kind: "keys" } } as const;
+    return Object.values(await base.run(spec, feeds)).flatMap((x) => [...(x as Float32Array)]);
   };
   return relativeError(await run(other), await run(whole));
 }

@@ -189,7 +189,7 @@ class Measurement {
       (tag) => this.vectors.get(tag) as Float32Array,
     );
     const spec = { ...shape, slots: batch.slotCount, reads: 0, result: { kind: "keys" } } as const;
-    const outputs = await (await this.base.program(spec)).run(batch.feeds);
+    const outputs = await this.base.run(spec, batch.feeds);
     const parts: Float32Array[] = [];
     for (let l = 0; l < architecture.layers; l++) {
       parts.push(

@@ -1,0 +1,68 @@
+/** A base's compiled programs, one for each shape; those used longest ago make room for new ones. */
+import type { Feed, HostArray, Program, RunOptions } from "../engine/engine.ts";
+import type { ProgramSpec } from "./program.ts";
+
+/**
+ * Each program holds its graph, and threads of its own. Training takes a few tens of shapes, and what is dropped too
+ * early costs its compilation again.
+ */
+const LIMIT = 128;
+
+interface Held {
+  readonly program: Promise<Program>;
+  runs: number;
+}
+
+export class Programs {
+  private readonly compile: (spec: ProgramSpec) => Promise<Program>;
+  private readonly limit: number;
+  /** By shape, the one used longest ago first. */
+  private readonly held = new Map<string, Held>();
+
+  /** @param limit programs that are not running and held beyond it are dropped */
+  constructor(compile: (spec: ProgramSpec) => Promise<Program>, limit = LIMIT) {
+    this.compile = compile;
+    this.limit = limit;
+  }
+
+  async run(
+    spec: ProgramSpec,
+    feeds: Record<string, Feed>,
+    options?: RunOptions,
+  ): Promise<Record<string, HostArray>> {
+    const held = this.take(spec);
+    held.runs++;
+    try {
+      return await (await held.program).run(feeds, options);
+    } finally {
+      held.runs--;
+    }
+  }
+
+  private take(spec: ProgramSpec): Held {
+    const key = JSON.stringify(spec);
+    const known = this.held.get(key);
+    this.held.delete(key);
+    const held = known ?? { program: this.make(spec), runs: 0 };
+    this.held.set(key, held);
+    if (!known) held.program.catch(() => this.held.delete(key));
+    return held;
+  }
+
+  private async make(spec: ProgramSpec): Promise<Program> {
+    for (const program of this.takeSurplus()) await (await program).drop();
+    return this.compile(spec);
+  }
+
+  /** Takes out what must go for one more to have room. */
+  private takeSurplus(): Promise<Program>[] {
+    const surplus: Promise<Program>[] = [];
+    for (const [key, { program, runs }] of this.held) {
+      if (this.held.size < this.limit) break;
+      if (runs > 0) continue;
+      this.held.delete(key);
+      surplus.push(program);
+    }
+    return surplus;
+  }
+}

@@ -62,37 +62,36 @@ export async function scorePrompts(
 export interface PlainReading {
   readonly name: string;
   readonly bos: boolean;
-  readonly split: boolean;
-  readonly blank: boolean;
+  /** Tokens of each text. */
+  readonly ids: readonly Int32Array[];
 }
 
 /**
- * Ways to read texts without a tag for which the base has tokens, and room for each text as a whole; the best of them
+ * Texts without a tag, in every way for which the base has tokens, and room for each text as a whole; the best of them
  * is the baseline. Empty where a text has no room in any.
  */
 export function plainReadings(
   { tokenizer, architecture }: Base,
   texts: readonly string[],
 ): readonly PlainReading[] {
-  const fits = (text: string, reading: PlainReading) =>
-    hasTokens(() => tokensOf(tokenizer, text, reading)) &&
-    tokensOf(tokenizer, text, reading).length <= architecture.maxPositions;
-  return allReadings
-    .filter(({ bos }) => !bos || tokenizer.bosId !== null)
-    .filter((reading) => texts.every((text) => fits(text, reading)));
+  const readings: PlainReading[] = [];
+  for (const { name, bos, split, blank } of waysToRead) {
+    if (bos && tokenizer.bosId === null) continue;
+    const before = bos ? [tokenizer.bosId as number] : [];
+    const encode = split ? tokenizer.encodeCharacters : tokenizer.encode;
+    const tokensOf = (text: string) =>
+      Int32Array.from([...before, ...encode.call(tokenizer, (blank ? " " : "") + text, { atStart: true })]);
+    let ids: readonly Int32Array[] = [];
+    const known = hasTokens(() => {
+      ids = texts.map(tokensOf);
+    });
+    if (known && ids.every(({ length }) => length <= architecture.maxPositions))
+      readings.push({ name, bos, ids });
+  }
+  return readings;
 }
 
-function tokensOf(
-  tokenizer: Base["tokenizer"],
-  text: string,
-  { bos, split, blank }: PlainReading,
-): Int32Array {
-  const encode = split ? tokenizer.encodeCharacters : tokenizer.encode;
-  const own = encode.call(tokenizer, (blank ? " " : "") + text, { atStart: true });
-  return bos && tokenizer.bosId !== null ? Int32Array.of(tokenizer.bosId, ...own) : own;
-}
-
-const allReadings: readonly PlainReading[] = [true, false].flatMap((bos) =>
+const waysToRead = [true, false].flatMap((bos) =>
   [false, true].flatMap((split) =>
     [false, true].map((blank) => ({
       name: `${bos ? "BOS" : "no BOS"}, ${split ? "split" : "natural"} tokens${blank ? ", blank first" : ""}`,
@@ -114,9 +113,7 @@ export async function scorePlain(
   reading: PlainReading,
 ): Promise<TextScores> {
   const bare = { slots: [], spans: [], pieces: [], readout: null, target: null, trimmed: [] };
-  const examples = texts.map(
-    (text): TextExample => textExample({ ids: tokensOf(base.tokenizer, text, reading), ...bare }, false),
-  );
+  const examples = reading.ids.map((ids): TextExample => textExample({ ids, ...bare }, false));
   const { nats } = await tokenLosses(runner, examples);
   const first = reading.bos ? 0 : Math.log(base.architecture.vocabSize);
   return textScores(

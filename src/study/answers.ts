@@ -33,6 +33,12 @@ export interface FitOptions {
   readonly standardise?: boolean;
 }
 
+/** A head for use, and the penalty that validation chose for it. */
+export interface ChosenHead {
+  readonly head: HeadValues;
+  readonly penalty: number;
+}
+
 export interface Answer {
   /** Outputs of the head. */
   readonly outputs: number;
@@ -40,8 +46,7 @@ export interface Answer {
   encode(row: TaskRow): number[];
   /** The prediction that knows only the training rows' targets. */
   average(rows: readonly TaskRow[]): number[];
-  /** The head for use, its penalty chosen on validation. */
-  fit(train: FeatureRows, validation: FeatureRows, options: FitOptions): HeadValues;
+  fit(train: FeatureRows, validation: FeatureRows, options: FitOptions): ChosenHead;
   /** Outputs of that head, [n, outputs], as predictions: standardised numbers or probabilities. */
   predictions(raw: ArrayLike<number>): Float64Array;
   /** Of predictions [n, outputs] for each target in turn. */
@@ -115,7 +120,7 @@ export function classAnswer(classes: readonly string[], shares: readonly number[
         standardise: scaled,
         validation: { x: validation.x, labels: labels(validation.rows) },
       });
-      return headOf(fit);
+      return chosen(fit);
     },
     predictions: (raw) => probabilitiesOf(raw, outputs),
     metrics: (rows, predictions) => {
@@ -161,7 +166,7 @@ export function ridgeHead(
   validation: FeatureRows,
   { penalties, standardise: scaled = true }: FitOptions,
   encode: (row: TaskRow) => number[],
-): HeadValues {
+): ChosenHead {
   const coded = ({ rows }: FeatureRows) => Float64Array.from(rows.flatMap(encode));
   const width = train.x.length / train.rows.length;
   const fit = fitRidge(train.x, train.rows.length, width, coded(train), {
@@ -169,8 +174,13 @@ export function ridgeHead(
     validation: { x: validation.x, y: coded(validation) },
     standardise: scaled,
   });
-  return headOf(fit);
+  return chosen(fit);
 }
+
+const chosen = (fit: { weight: Float64Array; bias: Float64Array; alpha: number }): ChosenHead => ({
+  head: headOf(fit),
+  penalty: fit.alpha,
+});
 
 /** A linear fit [width, outputs] as a head [outputs, width]. */
 export function headOf(fit: { weight: Float64Array; bias: Float64Array }): HeadValues {

@@ -66,7 +66,7 @@ function constant(data: HeadData): Float64Array {
 function fromFeatures(data: HeadData, x: Record<Side, Float32Array>, standardise: boolean): Float64Array {
   const of = (side: Side) => ({ x: x[side], rows: data.rows(side) });
   const options = { penalties: baselinePenalties, standardise };
-  const head = data.answer.fit(of("train"), of("validation"), options);
+  const { head } = data.answer.fit(of("train"), of("validation"), options);
   return data.answer.predictions(applyHead(x.test, head));
 }
 

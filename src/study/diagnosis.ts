@@ -45,6 +45,10 @@ export const signs = {
     cause: "the answers come from the rest of the prompt and the head alone",
     cure: "The untrained tag does the same; raise rate or steps if training should matter.",
   },
+  "largest-penalty": {
+    cause: "the head overfits, and head.penalties ends before the penalty that it needs",
+    cure: "Add penalties ten and a hundred times as large to head.penalties, or give more rows.",
+  },
   "no-better-than-constant": {
     cause: "the fields do not tell the target, or there are too few rows to learn it from",
     cure: "Check that the target belongs to the rows (labels not shuffled or joined wrongly), and compare with the other baselines.",
@@ -212,7 +216,7 @@ export class Watch {
 
 /** Of the test side: whether training and knowing the row made any difference. */
 function ofScores(
-  { training, scores, changed }: StageOutcome,
+  { training, scores, changed, largestPenalty }: StageOutcome,
   { kind }: WatchedStage,
   step: number,
 ): Diagnosis[] {
@@ -224,6 +228,11 @@ function ofScores(
     const constant = noBetter(methods);
     if (constant !== null)
       findings.push({ sign: "no-better-than-constant", step, problem: `${what}: ${constant}` });
+  }
+  const constant = findings.some(({ sign }) => sign === "no-better-than-constant"); // of any penalty
+  if (largestPenalty !== undefined && !constant) {
+    const problem = `Validation chose the largest penalty of the head, ${text(largestPenalty)}.`;
+    findings.push({ sign: "largest-penalty", step, problem });
   }
   return findings;
 }

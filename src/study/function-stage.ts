@@ -149,13 +149,15 @@ async function ridgeOnStates(runner: Runner, data: HeadData, penalties: readonly
   const queries = drawn(data.queries("train"), limit);
   const train = { x: await runner.hidden(queries, readout), rows: drawn(data.rows("train"), limit) };
   const validation = { x: await features(runner, data, "validation"), rows: data.rows("validation") };
-  const head = ridgeHead(train, validation, { penalties }, (row) => data.answer.encode(row));
+  const { head } = ridgeHead(train, validation, { penalties }, (row) => data.answer.encode(row));
   return { head, validation: validation.x };
 }
 
 /** A head fitted for use, and the hidden states that it was fitted and chosen on. */
 export interface FittedHead {
   readonly head: HeadValues;
+  /** null where the head was given. */
+  readonly penalty: number | null;
   readonly train: Float32Array;
   readonly validation: Float32Array;
 }
@@ -170,8 +172,10 @@ export async function fitHead(
   const train = await features(runner, data, "train");
   const validation = await features(runner, data, "validation");
   const of = (side: Side, x: Float32Array) => ({ x, rows: data.rows(side) });
-  const head = given ?? data.answer.fit(of("train", train), of("validation", validation), { penalties });
-  return { head, train, validation };
+  const { head, penalty } = given
+    ? { head: given, penalty: null }
+    : data.answer.fit(of("train", train), of("validation", validation), { penalties });
+  return { head, penalty, train, validation };
 }
 
 /** Predictions of a head for a side, [n, outputs]. */

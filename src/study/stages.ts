@@ -84,6 +84,8 @@ export interface StageOutcome {
   readonly scores: readonly TaskScores[];
   /** By how much training changed the test predictions of a head: root mean square, over their spread. */
   readonly changed?: number;
+  /** Of a head that validation gave the largest penalty that it could choose. */
+  readonly largestPenalty?: number | undefined;
   /** Squared error of each validation row, of a head that is not scored. */
   readonly validationErrors?: Float64Array;
 }
@@ -271,7 +273,9 @@ async function runHeadStage(run: StageRun): Promise<StageOutcome> {
     })),
   );
   const changed = changeOf(untrained, predicted, answer.outputs);
-  return { training, learningRate: options.learningRate, scores, changed };
+  const { penalty } = fitted;
+  const largestPenalty = penalties.length > 1 && penalty === Math.max(...penalties) ? penalty : undefined;
+  return { training, learningRate: options.learningRate, scores, changed, largestPenalty };
 }
 
 /** Root mean square difference of predictions [n, outputs] over the spread of the first about their means. */

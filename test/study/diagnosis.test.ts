@@ -126,6 +126,17 @@ test("a head that sees nothing leaves validation flat while the tag moves", asyn
   has(await trained({ stage: head }), "flat-validation", /stayed at/);
 });
 
+test("a penalty that ends too early", async () => {
+  const few = { rows: "{ to: 160 }", split: "test: 40, validation: 100" };
+  has(
+    await trained({ ...few, stage: "head: { penalties: [1e-6, 1e-5] }" }),
+    "largest-penalty",
+    /head, 0.00001\./,
+  );
+  const only = await trained({ ...few, stage: "head: { penalties: [1e-5] }" });
+  assert.ok(!only.found.includes("largest-penalty"), "there was no choice");
+});
+
 test("labels that are noise are no better than a constant", async () => {
   has(await trained({ target: "noise" }), "no-better-than-constant", /mean of the training rows/);
 });

@@ -63,6 +63,7 @@ export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochR
           for (const [way, taken] of Object.entries(seconds)) rounds.add(`${child.name} ${way}`, taken);
           if (r === 0) peaks.set(`${child.name} plain`, plainPeak);
         }
+        await secondsOf(child, "clear"); // one side's kept prefixes and another's have no room together in 24 GiB
         note(`${r + 1}/${repeats}: ${child.name}`);
       }
     }
@@ -93,7 +94,6 @@ function label(key: string, torch: string | undefined): string {
 }
 
 async function ourEpochs(child: MeasuredChild): Promise<Record<string, number>> {
-  await secondsOf(child, "clear");
   const first = await secondsOf(child, "epoch");
   let total = first;
   for (let e = 1; e < EPOCHS; e++) total += await secondsOf(child, "epoch");
@@ -106,7 +106,6 @@ async function peerEpochs(
   const sample = SAMPLE * DRUGS;
   const plain = await child.ask<{ seconds: number; peakRssBytes: number }>(`plain ${sample}`);
   const whole = (plain.seconds / sample) * PAIRS;
-  await secondsOf(child, "clear");
   const fill = await secondsOf(child, `fill ${PROTEINS}`);
   const stepped = ((await secondsOf(child, `cached ${SAMPLE_STEPS}`)) / (SAMPLE_STEPS * STEP)) * PAIRS;
   const together = ((await secondsOf(child, `grouped ${sample}`)) / sample) * PAIRS;

@@ -19,6 +19,7 @@ Shapes as in bench/pairs.ts, the model as in torch_model.py. Whole prompts run o
 hundreds of tokens, and more at once are no faster. A protein's keys are shared by its pairs without a copy, and only
 the tag's positions are in the graph of the cached side. The loss is on the last position.
 """
+import ctypes
 import json
 import resource
 import sys
@@ -37,6 +38,7 @@ CONFIG, PROMPT = SHAPE["config"], SHAPE["prompt"]
 WIDTH, VOCABULARY, VECTORS = CONFIG["hidden_size"], CONFIG["vocab_size"], PROMPT["vectors"]
 TYPE = {"f32": torch.float32, "bf16": torch.bfloat16}[DTYPE]
 LONGEST = 4096
+LIBC = ctypes.CDLL("libc.so.6")
 ROWS_CACHED = 32
 STEP = 32
 
@@ -184,6 +186,7 @@ class Pairs:
     def clear(self, _count):
         self.kept.clear()
         self.rest.clear()
+        LIBC.malloc_trim(0)  # else what was kept stays with the process, and the other sides have no room
 
 
 def peak_memory():

@@ -67,5 +67,7 @@ The base hardly translates: on validation rows it foretells an answer little bet
 node examples/translate/prepare.mjs ../shared/data/phrases8 models/polyglot-5m/seen.json examples/translate/phrases.tsv
 tagllm train examples/translate/study.yaml
 \`\`\`
+
+\`../shared/data/phrases8\` is not part of the repository: it holds \`cldr.tsv\`, names made from the JSON files of [cldr-json](https://github.com/unicode-org/cldr-json), and \`osm_presets.tsv\`, from those of [id-tagging-schema](https://github.com/openstreetmap/id-tagging-schema), each with the columns kind, key, en, fr, de, es, it, pt, ru and el.
 `;
 }

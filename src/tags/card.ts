@@ -27,7 +27,7 @@ export function modelCard(tags: readonly Tag[], { repo, license }: CardOptions):
   const sections = [
     `---\n${front}---`,
     `# ${cell(repo.split("/").at(-1) ?? repo)}`,
-    `Tags for the language model ${which}: each is a few vectors that stand in its input, learned with [tagllm](https://www.npmjs.com/package/tagllm) while the model itself stayed frozen. They mean something in that model only and are refused by any other.`,
+    `Tags for the language model ${which}: each is a few vectors that stand in its input, learned with tagllm, [Tag-LLM](https://arxiv.org/abs/2402.05140) for TypeScript, while the model itself stayed frozen. They mean something in that model only and are refused by any other.`,
     table(["tag", "kind", "vectors", "for"], tags.map(overview)),
     ...tags.map(section),
     useSection(tags, repo),
@@ -114,17 +114,17 @@ function useSection(tags: readonly Tag[], repo: string): string {
   const pieces = asked.template === null ? [] : writtenPieces(asked.template);
   const names = pieces.flatMap((piece) => (piece.kind === "field" ? [piece.name] : []));
   const fields = [...new Set(names)].filter((name) => !asked.outputs.includes(name));
-  const lines = [
-    "npm install --ignore-scripts tagllm",
-    `npx tagllm tags pull ${repo} --into tags`,
-    `npx tagllm tags verify tags${base}`,
-  ];
+  const lines = [`tagllm tags pull ${repo} --into tags`, `tagllm tags verify tags${base}`];
   if (asked.kind === "function") {
     const given = fields.map((name) => ` --field ${shell(`${name}=...`)}`).join("");
-    lines.push(`npx tagllm predict --tag ${asked.name} --tags tags${base}${given}`);
+    lines.push(`tagllm predict --tag ${asked.name} --tags tags${base}${given}`);
   }
-  return `## Use\n\n${fenced(lines.join("\n"), "sh")}`;
+  return ["## Use", howToInstall, fenced(lines.join("\n"), "sh")].join("\n\n");
 }
+
+/** As in the README, "Install elsewhere". */
+const howToInstall =
+  "tagllm is not on npm yet: in a clone of it, `npm install && npm run build && npm link` makes the command `tagllm`.";
 
 /** What names the base on a command line; the one that ships needs no name. */
 function baseOption(name: string): string {

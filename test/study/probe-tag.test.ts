@@ -4,9 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { Runner } from "../../src/batch/runner.ts";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { writeReport } from "../../src/report/write.ts";
+import { readEmbeddings, startTags } from "../../src/study/live.ts";
 import { loadStudy } from "../../src/study/load.ts";
 import { predict } from "../../src/study/predict.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
@@ -15,7 +17,9 @@ import { verifyTags } from "../../src/study/verify-tags.ts";
 import { exportTag } from "../../src/tags/exchange.ts";
 import { loadTag, saveTag, tagFile } from "../../src/tags/file.ts";
 import { openTags } from "../../src/tags/library.ts";
+import { readout } from "../../src/train/tasks.ts";
 import { smallStudy } from "../support/small-study.ts";
+import { relativeError } from "../support/tensors.ts";
 
 let [base, folder, study] = [null as unknown as Base, "", ""];
 before(async () => {
@@ -64,6 +68,28 @@ test("its scores are the probe's; it is reported, verified, copied and asked lik
   const [one, other] = await predict(base, tags, "Count", [{ text: "COOOC" }, { text: "CCNC" }]);
   assert.ok(Number.isFinite(one?.values.oxygens));
   assert.notEqual(one?.values.oxygens, other?.values.oxygens);
+});
+
+test("it reads all of the question, even where its template ends in an isolated span", async () => {
+  const study = await changed(
+    "ends.yaml",
+    [given, bare],
+    ['"Chain <Chain> {text} has <Count>"', '"<Chain> {text} <Chain> {same}<Count>"'],
+    ["file: rows.csv", "file: rows.csv, select: { text: text, oxygens: oxygens, same: \"'CCC'\" }"],
+    ["steps: 12", "steps: 0"],
+  );
+  const prepared = await prepareStudy(await loadStudy(study), base);
+  const live = startTags(prepared, await readEmbeddings(base), 1);
+  const runner = new Runner(base, (tag) => live.get(tag)!.vectors, { reuse: "none", tokens: 512 });
+  const task = prepared.stages.at(-1)!.tasks[0]!;
+  const query = (text: string) => {
+    const row = { ...task.rows.train[0]!, fields: { text, same: "CCC" } };
+    const prompt = task.compiler.compile(row, { withTarget: false });
+    return { prompt, isolate: task.isolate, cut: prompt.readout! };
+  };
+  const hidden = await runner.hidden([query("COOOC"), query("CNNNC")], readout);
+  const [one, other] = [hidden.subarray(0, hidden.length / 2), hidden.subarray(hidden.length / 2)];
+  assert.ok(relativeError(one!, other!) > 0.01, String(relativeError(one!, other!)));
 });
 
 test("without vectors there is nothing to train", async () => {

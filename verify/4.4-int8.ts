@@ -109,9 +109,9 @@ async function cosines(
   { stage, kind, tasks }: PreparedStage,
   examplesOf: (picks: Int32Array) => StepExamples,
 ): Promise<Check> {
-  const { base, loaded } = prepared;
+  const { base } = prepared;
   const embeddings = await readEmbeddings(base);
-  const live = await startTags(loaded, base, embeddings, 1);
+  const live = startTags(prepared, embeddings, 1);
   const name = stage.train[0] as string;
   const vectorsOf = (tag: string) => live.get(tag)?.vectors as Float32Array;
   const reuse = kind === "domain" ? "none" : "prefix";
@@ -156,12 +156,9 @@ function cosine(a: Float32Array, b: Float32Array): number {
 /** What a row is read on: nothing stored, as `predict` does it, as a study does it. */
 const ways = [{ reuse: "none" }, { reuse: "spans", sharedOnly: true }, { reuse: "prefix" }] as const;
 
-async function rowsApart(
-  { loaded, base }: PreparedStudy,
-  rounded: Base,
-  stage: PreparedStage,
-): Promise<Check> {
-  const live = await startTags(loaded, base, await readEmbeddings(base), 1);
+async function rowsApart(prepared: PreparedStudy, rounded: Base, stage: PreparedStage): Promise<Check> {
+  const { base } = prepared;
+  const live = startTags(prepared, await readEmbeddings(base), 1);
   const vectorsOf = (tag: string) => live.get(tag)?.vectors as Float32Array;
   const queries: Query[] = headExamples(stage)
     .slice(0, 64)

@@ -52,7 +52,7 @@ export async function withDomains<T>(
     const prepared = await prepareStudy(part, base);
     const report = await runPreparedStudy(prepared, out, progress);
     const seed = part.study.seeds[0] as number;
-    const fresh = await startTags(part, base, await readEmbeddings(base), seed);
+    const fresh = startTags(prepared, await readEmbeddings(base), seed);
     const domains: TrainedDomain[] = [];
     for (const { stage, tasks } of prepared.stages) {
       const tag = stage.train[0] as string;

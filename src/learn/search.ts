@@ -134,7 +134,7 @@ async function runTrial(
   const prepared = await prepareStudy(loaded, base);
   const stage = prepared.stages[0] as PreparedStage;
   const embeddings = await readEmbeddings(base);
-  const live = await startTags(loaded, base, embeddings, seed);
+  const live = startTags(prepared, embeddings, seed);
   const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
   const runner = makeRunner(prepared, stage, vectorsOf, store, { reuse: "auto", signal });
   const began = performance.now();

@@ -36,7 +36,11 @@ export function auditStudy(prepared: PreparedStudy): Promise<Audit> {
 
 async function auditTasks({ stages }: PreparedStudy): Promise<Audit> {
   const audit = new Map<PreparedTask, TaskAudit>();
-  for (const { task, tasks } of stages.flatMap((s) => s.tasks.map((task) => ({ task, tasks: s.tasks })))) {
+  const withEarlier = stages.flatMap(({ tasks: own }, s) => {
+    const tasks = stages.slice(0, s + 1).flatMap((stage) => stage.tasks);
+    return own.map((task) => ({ task, tasks }));
+  });
+  for (const { task, tasks } of withEarlier) {
     audit.set(task, {
       quality: task.findings.map(({ kind, what, rows, handled }) => ({
         kind,

@@ -27,7 +27,7 @@ async function baselinesOf(data: HeadData): Promise<Record<string, Scores>> {
     "character counts": fromFeatures(data, characterFeatures(data), true),
   };
   const { effects, molecules } = spec;
-  if (effects?.length === 2 && hasNumbers(data)) {
+  if (effects) {
     const keyed = (side: Side) => ({
       a: column(data, side, effects[0] as string),
       b: column(data, side, effects[1] as string),

@@ -5,10 +5,9 @@ import { answersOfRows, textOfRows, tokensOfRows } from "../evaluate/of-rows.ts"
 import { bitsPerCharacter } from "../evaluate/text.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
-import { parseTemplate } from "../prompts/template.ts";
 import { requireTag } from "../tags/library.ts";
 import { longestPrompt, tagSpec } from "../tags/tag.ts";
-import { templateOf } from "../tags/template.ts";
+import { domainTemplate, templateOf } from "../tags/template.ts";
 import { targetLabels } from "../train/labels.ts";
 import { tokenLosses } from "../train/tasks.ts";
 import { plainReadings, scorePlain, scorePrompts, textsOf } from "./domain-stage.ts";
@@ -82,7 +81,7 @@ export async function evaluateText(context: Context): Promise<Scored> {
 /** Bits a character of the texts after the tag, beside the best way to read them without one. */
 export async function evaluateDomain(context: Context): Promise<Scored> {
   const { base, tag, columns, options } = context;
-  const bound = bindTemplate(parseTemplate(`<${tag.name}> {text}`), {
+  const bound = bindTemplate(domainTemplate(tag.name, base.tokenizer), {
     tags: new Map([[tag.name, tagSpec(tag)]]),
     fields: ["text"],
   });

@@ -69,15 +69,21 @@ const inputsOf = (task: PreparedTask): string[] =>
 /** Stands for a row of another table, which a reader could not find by its number. */
 const ELSEWHERE = -1;
 
+/** What a task trains on: of the same table by the same fields, another's rows are the same. */
+function sameRows(one: PreparedTask, other: PreparedTask): boolean {
+  if (one.spec.scoreOnly || other.spec.scoreOnly) return false;
+  return one.source === other.source && inputsOf(one).join("\n") === inputsOf(other).join("\n");
+}
+
 /**
- * Training rows that one function tag learns from other tables in the same stage, under the names that the task has for
- * their inputs: field by field in the order of the templates.
+ * Training rows that one function tag learns in other tasks, under the names that the task has for their inputs: field
+ * by field in the order of the templates.
  */
-function trainedElsewhere(task: PreparedTask, stage: readonly PreparedTask[]): TaskRow[] {
+function trainedElsewhere(task: PreparedTask, tasks: readonly PreparedTask[]): TaskRow[] {
   const fields = inputsOf(task);
-  return stage
+  return tasks
     .filter((other) => other.functionTag !== null && other.functionTag === task.functionTag)
-    .filter((other) => other.source !== task.source && !other.spec.scoreOnly)
+    .filter((other) => !other.spec.scoreOnly && !sameRows(task, other))
     .flatMap((other) => {
       const theirs = inputsOf(other);
       if (theirs.length !== fields.length) return [];
@@ -90,10 +96,11 @@ function trainedElsewhere(task: PreparedTask, stage: readonly PreparedTask[]): T
 
 /**
  * Of a task: by field, then for all fields together where there are several.
- * @param stage the tasks that are trained together with it
+ * @param tasks of its stage and of those before it, whose training rows its function tag has learned too
  */
-export async function leakageOf(own: PreparedTask, stage: readonly PreparedTask[]): Promise<Leakage[]> {
-  const train = [...own.rows.train, ...trainedElsewhere(own, stage)];
+export async function leakageOf(own: PreparedTask, tasks: readonly PreparedTask[]): Promise<Leakage[]> {
+  const learned = own.spec.scoreOnly ? [] : own.rows.train;
+  const train = [...learned, ...trainedElsewhere(own, tasks)];
   const task = { ...own, rows: { ...own.rows, train } };
   const fields = inputsOf(task);
   const found: Leakage[] = [];

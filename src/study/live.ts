@@ -1,14 +1,9 @@
 /** The tags of a study while it runs: their current values, and the files that come of them. */
 
-import { resolve } from "node:path";
 import type { HeadValues } from "../batch/head.ts";
-import { TagllmError } from "../errors.ts";
 import type { OutlierDetector } from "../evaluate/outliers.ts";
 import type { Base } from "../models/base.ts";
 import type { TemplateSource } from "../prompts/template.ts";
-import { quote } from "../suggest.ts";
-import { requireBase } from "../tags/base.ts";
-import { loadTag } from "../tags/file.ts";
 import {
   type EmbeddingStats,
   type EmbeddingTable,
@@ -17,7 +12,7 @@ import {
   type TagInit,
 } from "../tags/init.ts";
 import { defaultAnswerTokens, type Scaling, type Tag, tagDigest } from "../tags/tag.ts";
-import type { LoadedStudy } from "./load.ts";
+import type { PreparedStudy } from "./prepare.ts";
 import type { Study, StudyTag } from "./schema.ts";
 import { maxTokens } from "./tasks.ts";
 
@@ -63,12 +58,13 @@ export async function readEmbeddings(base: Base): Promise<Embeddings> {
 }
 
 /** Fresh tags of a study for one seed: initialised, or read from the files that the study names. */
-export async function startTags(
-  { study, folder }: LoadedStudy,
-  base: Base,
+export function startTags(
+  prepared: PreparedStudy,
   embeddings: Embeddings,
   seed: number,
-): Promise<Map<string, LiveTag>> {
+): Map<string, LiveTag> {
+  const { base, given } = prepared;
+  const { study } = prepared.loaded;
   const live = new Map<string, LiveTag>();
   for (const [index, [name, spec]] of Object.entries(study.tags).entries()) {
     const blank = {
@@ -84,12 +80,13 @@ export async function startTags(
     };
     const answers = { classes: null, conformal: null, outliers: null };
     const unused = { outputs: [], usesTags: [], provenance: {} };
-    if (spec.from)
+    const stored = given.get(name);
+    if (stored)
       live.set(name, {
         ...blank,
         ...answers,
         ...unused,
-        ...(await fromFile(resolve(folder, spec.from), name, spec, base)),
+        ...valuesOf(stored),
         ...(isTrained(study, name) && limitsOf(study, name, base)),
       });
     else {
@@ -107,7 +104,7 @@ export async function startTags(
   return live;
 }
 
-const isTrained = ({ stages }: Study, name: string): boolean =>
+export const isTrained = ({ stages }: Study, name: string): boolean =>
   stages.some(({ train }) => train.includes(name));
 
 function limitsOf(study: Study, name: string, base: Base): Pick<LiveTag, "maxTokens" | "answerTokens"> {
@@ -127,28 +124,21 @@ function initOf({ init }: StudyTag, base: Base): TagInit {
   return { from: "text", ids: base.tokenizer.encode(init.text ?? "", { atStart: true }), noise: init.noise };
 }
 
-async function fromFile(file: string, name: string, spec: StudyTag, base: Base) {
-  const tag = await loadTag(file);
-  requireBase(tag, base.fingerprint);
-  if (tag.kind !== spec.kind || tag.length !== spec.length) {
-    throw new TagllmError(
-      "study/invalid",
-      `tags.${name} is a ${spec.kind} tag of length ${spec.length}, but ${file} holds ${quote(tag.name)}, a ${tag.kind} tag of length ${tag.length}.`,
-      "Write kind and length as they are in the file.",
-    );
-  }
-  return valuesOf(tag);
-}
+const ownHead = ({ outputs, weight, bias }: NonNullable<Tag["head"]>): HeadValues => ({
+  outputs,
+  weight: weight.slice(),
+  bias: bias?.slice() ?? new Float32Array(outputs),
+});
 
-/** What a live tag takes over from one that was stored. */
+/** What a live tag takes over from one that was stored, which stays as it is. */
 function valuesOf(tag: Tag) {
-  const { vectors, head, scaling, template, isolate, bos, outputs, usesTags, provenance } = tag;
+  const { head, scaling, template, isolate, bos, outputs, usesTags, provenance } = tag;
   return {
     classes: tag.classes ?? null,
     conformal: tag.conformal ?? null,
     outliers: tag.outliers ?? null,
-    vectors,
-    head: head && { ...head, bias: head.bias ?? new Float32Array(head.outputs) },
+    vectors: tag.vectors.slice(),
+    head: head && ownHead(head),
     scaling,
     template,
     chat: tag.chat ?? null,

@@ -138,16 +138,19 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
     );
   }
   const answer = functionTag ? study.tags[functionTag] : undefined;
-  if (answer?.kind === "function" && answer.answer === "class") {
+  if (answer?.kind === "function" && answer.answer !== "number") {
+    const [what, columns] = answer.answer === "class" ? ["with a class", "labels"] : ["in text", "answers"];
     const targets = [task.target].flat();
     if (targets.length > 1) {
-      const problem = `${at}: <${functionTag}> answers with a class, and the task has ${targets.length} targets.`;
+      const problem = `${at}: <${functionTag}> answers ${what}, and the task has ${targets.length} targets.`;
       throw new TagllmError(
         "study/invalid",
         problem,
-        "Give one column of labels, or one function tag for each.",
+        `Give one column of ${columns}, or one function tag for each.`,
       );
     }
+  }
+  if (answer?.kind === "function" && answer.answer === "class") {
     if (stage.head.fit === "gradient") {
       const problem = `${at}: head.fit gradient is for numbers, and <${functionTag}> answers with a class.`;
       throw new TagllmError("study/invalid", problem, "Leave head.fit out.");
@@ -176,6 +179,13 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
       "Leave it out, or end the template with a function tag that has `answer: text`.",
     );
   }
+  if (task.effects && !(answer?.kind === "function" && answer.answer === "number")) {
+    throw new TagllmError(
+      "study/invalid",
+      `${at}: effects are a baseline of numbers, and this task has none as its answer.`,
+      "Leave effects out.",
+    );
+  }
   checkPlain(task, at);
   if (!used.some((tag) => stage.train.includes(tag))) {
     const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(templateText(task.template))} uses none of them.`;
@@ -184,7 +194,8 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
 }
 
 /** A plain prompt is a question in fields and words. */
-function checkPlain({ plain = [], target }: StudyTask, at: string): void {
+function checkPlain({ plain = [], target: targets }: StudyTask, at: string): void {
+  const [target] = [targets].flat();
   for (const template of plain) {
     const pieces = parseTemplate(template).pieces;
     const last = pieces.at(-1);

@@ -8,7 +8,9 @@ import { BlockStore, positionBytes } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
+import type { Tag } from "../tags/tag.ts";
 import { classesOf, withoutUnknown } from "./classes.ts";
+import { givenTags } from "./given.ts";
 import type { LoadedStudy } from "./load.ts";
 import type { StudyStage } from "./schema.ts";
 import { readSources, type Side, type Source } from "./sources.ts";
@@ -25,6 +27,8 @@ export interface PreparedStage {
 export interface PreparedStudy {
   readonly loaded: LoadedStudy;
   readonly base: Base;
+  /** Tags that the study takes from files, by its own names. @internal */
+  readonly given: ReadonlyMap<string, Tag>;
   /** @internal */
   readonly sources: ReadonlyMap<string, Source>;
   /** @internal */
@@ -32,13 +36,14 @@ export interface PreparedStudy {
 }
 
 /**
- * Reads data, divides it, binds templates and compiles one prompt of each task, all where answers are text and may be
+ * Reads tags and data, divides it, binds templates and compiles one prompt of each task, all where answers are text and may be
  * too long. Nothing is run or written.
  *
- * @throws data/*, study/data, study/rows, study/invalid, prompts/*, model/seen
+ * @throws tag/*, data/*, study/data, study/rows, study/invalid, prompts/*, model/seen
  */
 export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<PreparedStudy> {
   const { study } = loaded;
+  const given = await givenTags(loaded, base);
   const sources = await readSources(loaded, base.folder);
   const stages = study.stages.map((stage): PreparedStage => {
     const tasks = stage.tasks.map((spec) =>
@@ -54,7 +59,7 @@ export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<Pre
       if (first && task.kind !== "text") task.compiler.compile(first, { withTarget: false });
     }
   }
-  return { loaded, base, sources, stages };
+  return { loaded, base, given, sources, stages };
 }
 
 function withKnown(task: PreparedTask, classes: readonly string[]): PreparedTask {

@@ -13,7 +13,8 @@ import { requireGradients } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
 import { replaceFile } from "../replace-file.ts";
 import { quote } from "../suggest.ts";
-import { trainingFiles } from "../tags/training-files.ts";
+import { saveTag, tagFileEnding } from "../tags/file.ts";
+import { type TrainingFile, trainingFiles } from "../tags/training-files.ts";
 import { type Continuation, meanRowNorm, type TrainEvent, type TrainState } from "../train/trainer.ts";
 import { version } from "../version.ts";
 import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
@@ -23,6 +24,7 @@ import { EventLog } from "./event-log.ts";
 import {
   type Embeddings,
   freezeTag,
+  isTrained,
   type LiveTag,
   type LiveTags,
   readEmbeddings,
@@ -122,7 +124,7 @@ class Run {
     try {
       for (const seed of loaded.study.seeds) {
         if (trainsDomainTags(prepared)) await store.clear();
-        const live = await startTags(loaded, base, embeddings, seed);
+        const live = startTags(prepared, embeddings, seed);
         for (const stage of stages) {
           const done = await readRecord(folder, seed, stage);
           if (done) {
@@ -135,6 +137,7 @@ class Run {
           this.events = record.events;
           await this.publish(folder.stage(seed, stage.stage.name), `seed-${seed}/tags`);
         }
+        await this.publishGiven(live, `seed-${seed}/tags`);
       }
     } finally {
       this.log?.close();
@@ -161,7 +164,7 @@ class Run {
     const { outcome, seconds } = await this.runOne(stage, seed, live, embeddings, mine?.state ?? null);
     const record = { outcome, seconds, events: this.log.bytes };
     for (const tag of stage.stage.train.map((own) => live.get(own) as LiveTag))
-      tag.provenance = provenance(prepared, outcome, seed, tag.provenance);
+      tag.provenance = provenance(prepared, outcome, seed, madeFrom(tag, stage, live));
     const tags = stage.stage.train.map((tag) => freezeTag(live.get(tag) as LiveTag, live, prepared.base));
     await writeRecord(folder, seed, name, record, tags);
     await folder.guarded(() => rm(folder.checkpoint, { force: true }));
@@ -289,6 +292,16 @@ class Run {
     }
   }
 
+  /** Domain tags that came from files and stay as they were belong to the tags that were trained beside them. */
+  private async publishGiven(live: LiveTags, to: string): Promise<void> {
+    const { folder, prepared } = this;
+    for (const [name, { kind }] of prepared.given) {
+      if (kind !== "domain" || isTrained(prepared.loaded.study, name)) continue;
+      const tag = freezeTag(live.get(name) as LiveTag, live, prepared.base);
+      await folder.guarded(() => saveTag(join(folder.path, to, name + tagFileEnding), tag));
+    }
+  }
+
   /** The tags of the seed whose last stage validated best become those of the run. */
   private async finish(): Promise<Report> {
     const { prepared, folder, outcomes } = this;
@@ -323,25 +336,27 @@ async function existing(checkpoint: string): Promise<Checkpoint | null> {
   return found ? readCheckpoint(checkpoint) : null;
 }
 
-/**
- * Where a tag comes from; no time in it, so that the same run gives the same file.
- * @param before of the tag that it went on from, whose data it has learned too
- */
+/** The files of a trained tag, of the tag that it went on from, and of those that stand in its prompts. */
+function madeFrom(tag: LiveTag, { tasks }: PreparedStage, live: LiveTags): TrainingFile[] {
+  const own = tasks
+    .filter(({ spec }) => !spec.scoreOnly)
+    .flatMap(({ source }) => allFiles(source.table).map((f) => ({ file: f.path, sha256: f.sha256 })));
+  const beside = [tag.name, ...tasks.flatMap(({ tags }) => tags)];
+  const inherited = beside.flatMap((name) => trainingFiles((live.get(name) as LiveTag).provenance));
+  return [...new Map([...own, ...inherited].map((file) => [file.sha256, file])).values()];
+}
+
+/** Where a tag comes from; no time in it, so that the same run gives the same file. */
 function provenance(
-  { loaded, sources }: PreparedStudy,
+  { loaded }: PreparedStudy,
   { training, scores }: StageOutcome,
   seed: number,
-  before: Readonly<Record<string, unknown>>,
+  data: readonly TrainingFile[],
 ): Record<string, unknown> {
-  const own = [...sources.values()].flatMap((s) =>
-    allFiles(s.table).map((f) => ({ file: f.path, sha256: f.sha256 })),
-  );
-  const known = new Set(own.map(({ sha256 }) => sha256));
-  const inherited = trainingFiles(before).filter(({ sha256 }) => !known.has(sha256));
   return {
     study: loaded.study.name,
     studySha256: loaded.sha256,
-    data: [...own, ...inherited],
+    data,
     seed,
     bestStep: training.best.step,
     validationLoss: training.best.loss,

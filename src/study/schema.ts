@@ -185,8 +185,9 @@ const task = z.strictObject({
     .describe("Begin with BOS; default: no in domain stages, else as the tokenizer says"),
   effects: z
     .array(z.string())
+    .length(2)
     .optional()
-    .describe("Fields whose additive means are a baseline (drug, protein)"),
+    .describe("Two fields whose additive means are a baseline of numbers (drug, protein)"),
   molecules: z
     .array(z.string())
     .min(1)

@@ -294,6 +294,16 @@ function changeOf(before: Float64Array, after: Float64Array, outputs: number): n
 
 /** A tag that goes on from a file keeps what its head answers. */
 function answerOf({ stage }: StageRun, tag: LiveTag): Answer {
+  const { targets } = stage.tasks[0] as PreparedTask;
+  const answers = stage.classes === null ? `${targets.length} number(s)` : "classes";
+  const before = tag.classes === null ? `${tag.head?.outputs} number(s)` : "classes";
+  if (tag.head !== null && before !== answers) {
+    throw new TagllmError(
+      "study/invalid",
+      `${quote(tag.name)} answers in ${before}, and stage ${quote(stage.stage.name)} asks it for ${answers} (${targets.join(", ")}).`,
+      "Ask it for what it has learned, or train a new tag.",
+    );
+  }
   if (stage.classes === null) return numberAnswer(tag.scaling ?? fitScaling(stage.tasks));
   const classes = tag.classes ?? stage.classes;
   if (classes.join("\n") !== stage.classes.join("\n")) {
@@ -343,15 +353,16 @@ function enrichment(run: StageRun, task: PreparedTask): Pick<Task, "domainTexts"
   const enriched = task.tags.filter(
     (t) => stage.stage.train.includes(t) && loaded.study.tags[t]?.kind === "domain",
   );
-  const pieces = readTemplate(task.spec.template, base.tokenizer).pieces.filter(
-    (p) => p.kind !== "text" || p.text.trim() !== "",
-  );
+  const { pieces } = readTemplate(task.spec.template, base.tokenizer);
   const texts = enriched.flatMap((tag) =>
     pieces.flatMap((p, i) => {
+      if (p.kind !== "tag" || p.name !== tag) return [];
       const next = pieces[i + 1];
-      if (p.kind !== "tag" || p.name !== tag || next?.kind !== "field") return [];
-      const template = parseTemplate(`<${tag}> {${next.name}}`);
-      return [bindTemplate(template, { tags: tagSpecs(loaded.study, [tag]), fields: [next.name] })];
+      const blank = next?.kind === "text" && next.text.trim() === "" ? next.text : "";
+      const field = blank ? pieces[i + 2] : next;
+      if (field?.kind !== "field") return [];
+      const template = parseTemplate(`<${tag}>${blank}{${field.name}}`);
+      return [bindTemplate(template, { tags: tagSpecs(loaded.study, [tag]), fields: [field.name] })];
     }),
   );
   if (texts.length === 0) return {};

@@ -79,6 +79,7 @@ export function prepareTask(
   for (const t of [...targets, ...(spec.effects ?? []), ...(spec.molecules ?? [])])
     requireColumn(t, source, stage);
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
+  requireHidden(hasHead(kind) ? targets : [], fields, stage);
   const name = taskName(stage, spec, base);
   const writable = writableBy(base.tokenizer);
   const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows, writable });
@@ -231,6 +232,17 @@ function requireColumn(target: string, { name, table }: Source, stage: StudyStag
     "study/data",
     `Stage ${quote(stage.name)}: the data ${quote(name)} has no column ${quote(target)}; it has ${table.columns.map(quote).join(", ")}.`,
     "Name it as the column is called, or rename it under columns.",
+  );
+}
+
+/** The tag would read its answer. */
+function requireHidden(targets: readonly string[], fields: readonly string[], stage: StudyStage): void {
+  const shown = targets.filter((target) => fields.includes(target));
+  if (shown.length === 0) return;
+  throw new TagllmError(
+    "study/invalid",
+    `Stage ${quote(stage.name)}: ${shown.map(quote).join(", ")} is the target and stands in the template.`,
+    "Take it out of the template; it is what the function tag has to say.",
   );
 }
 

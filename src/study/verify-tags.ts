@@ -12,14 +12,13 @@ import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { type BoundTemplate, bindTemplate } from "../prompts/bind.ts";
 import { compilePrompt } from "../prompts/prompt.ts";
-import { parseTemplate, templateText, writtenPieces } from "../prompts/template.ts";
+import { templateText, writtenPieces } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFile } from "../tags/file.ts";
 import { type ListedTag, listTags, requireUsedTags, tagsAskedFor } from "../tags/library.ts";
 import { longestPrompt, type Tag, tagSpec } from "../tags/tag.ts";
-import { templateOf } from "../tags/template.ts";
-import { hasTokens } from "../tokenizer/tokenizer.ts";
+import { domainTemplate, templateOf } from "../tags/template.ts";
 import { readout } from "../train/tasks.ts";
 
 export interface TagCheck {
@@ -165,8 +164,7 @@ async function differenceOf(
 ): Promise<string> {
   if (tag.length === 0) return "it has no vectors: its head answers from the base's own state";
   const asking = tag.kind === "function";
-  const blank = hasTokens(() => base.tokenizer.encode(" ", { atStart: false })) ? " " : "";
-  const parsed = asking ? templateOf(tag, base.tokenizer) : parseTemplate(`<${tag.name}>${blank}{text}`);
+  const parsed = asking ? templateOf(tag, base.tokenizer) : domainTemplate(tag.name, base.tokenizer);
   const bound = (length: number): BoundTemplate => {
     const specs = [...tags.values()].map((t) => tagSpec(t));
     const fields = parsed.pieces.flatMap((piece) => (piece.kind === "field" ? [piece.name] : []));

@@ -1,9 +1,9 @@
-/** The prompt that a function tag was trained with, for the base at hand. */
+/** The prompt that a tag was trained with, for the base at hand. */
 import { TagllmError } from "../errors.ts";
 import { readTemplate } from "../prompts/chat.ts";
-import type { Template } from "../prompts/template.ts";
+import { parseTemplate, type Template } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
-import type { TextTokenizer } from "../tokenizer/tokenizer.ts";
+import { hasTokens, type TextTokenizer } from "../tokenizer/tokenizer.ts";
 import type { Tag } from "./tag.ts";
 
 /**
@@ -25,4 +25,10 @@ export function templateOf({ name, kind, template, chat }: Tag, tokenizer: TextT
     `${quote(name)} was trained with the chat template ${chat.slice(0, 12)}…, and the base now has ${tokenizer.chat?.sha256.slice(0, 12)}….`,
     "Bring back the chat template that the base had (chat_template of tokenizer_config.json), or train the tag again.",
   );
+}
+
+/** A domain tag and the field `text`. Its file does not say how they stood: with a blank, if the base can write one. */
+export function domainTemplate(name: string, tokenizer: TextTokenizer): Template {
+  const blank = hasTokens(() => tokenizer.encode(" ", { atStart: false })) ? " " : "";
+  return parseTemplate(`<${name}>${blank}{text}`);
 }

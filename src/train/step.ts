@@ -38,7 +38,10 @@ export function gatherStep(
   return { text, head, domain };
 }
 
-/** @param centred the head's bias is solved, so its errors count less their mean (see `Runner.headStep`) */
+/**
+ * @param centred the head's bias is solved, so its errors count less their mean (see `Runner.headStep`); of one example
+ * nothing would be left
+ */
 export async function stepGradient(
   runner: Runner,
   examples: StepExamples,
@@ -56,7 +59,7 @@ export async function stepGradient(
     const targets = Float32Array.from(examples.head.flatMap((e) => e.target));
     const weights = new Float32Array(n).fill(1 / (n * head.outputs));
     const queries = examples.head.map((e) => e.query);
-    const step = await runner.headStep(queries, readout, targets, weights, head, centred);
+    const step = await runner.headStep(queries, readout, targets, weights, head, centred && n > 1);
     loss += step.loss;
     addTags(tags, step.gradients);
     const { hidden, predictions } = step;

@@ -296,6 +296,65 @@ test("repeated inputs: kept, merged, averaged, dropped or refused", async () => 
   assert.deepEqual([none.train, none.test, none.dropped], ["c3 h8", "d4 e5", [0, 3, 1, 4]]);
 });
 
+test("what a function tag learns from another column of the table counts as training", async () => {
+  const rows = [
+    ["CCO", "CCN", "1", "2", "train"],
+    ["CCC", "CCCC", "3", "4", "train"],
+    ["CCN", "COC", "2", "5", "test"],
+    ["CNC", "CCCN", "6", "7", "test"],
+    ["CCS", "CSC", "1", "3", "validation"],
+    ["CCF", "CCCl", "2", "5", "validation"],
+  ];
+  const text = (second: string) => `name: pairs
+data: { rows: { file: pairs.csv, split: { fold: { column: side, test: [test], validation: [validation] } } } }
+tags: { Value: { kind: function, answer: number } }
+stages:
+  - name: value
+    train: [Value]
+    tasks:
+      - { data: rows, template: "{a} <Value>", target: y }
+      - ${second}
+`;
+  await writeFile(join(folder, "pairs.csv"), `a,b,y,z,side\n${rows.map((r) => r.join()).join("\n")}\n`);
+  const same = async (second: string) => {
+    const study = parseLoaded(text(second), join(folder, "study.yaml"));
+    const audit = await auditStudy(await prepareStudy(study, base));
+    return [...audit.values()].map(({ leakage }) => leakage.at(-1)?.test.same);
+  };
+  assert.deepEqual(await same('{ data: rows, template: "{b} <Value>", target: z }'), [1, 0]);
+  assert.deepEqual(await same('{ data: rows, template: "Of {a} <Value>", target: z }'), [0, 0]);
+});
+
+test("rows that are only scored leak where something else was trained on them", async () => {
+  const row = (text: string, side: string) => [text, `${text}s`, side];
+  const rows = [
+    ...["cat", "dog", "cow", "hen"].map((text) => row(text, "train")),
+    ...["cat", "fox"].map((text) => row(text, "test")),
+    ...["ant", "bee"].map((text) => row(text, "validation")),
+  ];
+  await writeFile(join(folder, "plurals.csv"), `one,many,side\n${rows.map((r) => r.join()).join("\n")}\n`);
+  await writeFile(
+    join(folder, "others.csv"),
+    "one,many,side\nox,oxen,train\nyak,yaks,train\nfox,foxes,test\ngnu,gnus,test\nape,apes,validation\neel,eels,validation\n",
+  );
+  const split = "split: { fold: { column: side, test: [test], validation: [validation] } }";
+  const scored = '{ data: plurals, template: "{one} <Many> {many}", target: many, scoreOnly: true }';
+  const same = async (learned: string) => {
+    const study = parseLoaded(
+      `name: plurals
+data: { plurals: { file: plurals.csv, ${split} }, others: { file: others.csv, ${split} } }
+tags: { Many: { kind: function, answer: text } }
+stages: [{ name: many, train: [Many], tasks: [${learned}, ${scored}] }]
+`,
+      join(folder, "study.yaml"),
+    );
+    const audit = await auditStudy(await prepareStudy(study, base));
+    return [...audit.values()].at(-1)?.leakage.at(-1)?.test.same;
+  };
+  assert.equal(await same('{ data: others, template: "{one} <Many> {many}", target: many }'), 0);
+  assert.equal(await same('{ data: plurals, template: "The {one}, <Many> {many}", target: many }'), 1);
+});
+
 test("what a function tag learns from another table counts as training", async () => {
   const table = async (name: string, field: string, sides: readonly string[]) => {
     const rows = sides.map((side, i) => `${"CCO".repeat(i + 1)}N,${i},${side}`);
@@ -346,4 +405,11 @@ stages: [${stages}]
   );
   const [alone] = await same(`{ name: value, train: [Value], tasks: [${first}] }`);
   assert.equal(alone?.same, 0);
+  const stages = [first, second].map((own, i) => `{ name: value${i}, train: [Value], tasks: [${own}] }`);
+  const after = await same(stages.join());
+  assert.deepEqual(
+    after.map((side) => side?.same),
+    [0, 2],
+    "the second stage's tag has learned the first table",
+  );
 });

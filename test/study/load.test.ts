@@ -67,6 +67,26 @@ const faults: { name: string; text: string; code: string; mentions: string[] }[]
     mentions: ['"y"'],
   },
   {
+    name: "two targets of an answer in text",
+    text: good.replace("answer: number", "answer: text").replace("target: y", "target: [y, text]"),
+    code: "study/invalid",
+    mentions: ["<Value>", "in text", "2 targets"],
+  },
+  {
+    name: "effects of one field",
+    text: good.replace("target: y", "target: y, effects: [text]"),
+    code: "study/invalid",
+    mentions: ["effects"],
+  },
+  {
+    name: "effects of an answer in classes",
+    text: good
+      .replace("answer: number", "answer: class")
+      .replace("target: y", "target: y, effects: [text, y]"),
+    code: "study/invalid",
+    mentions: ["effects", "numbers"],
+  },
+  {
     name: "trains what it does not use",
     text: good.replace("train: [Value]", "train: [Text, Value]").replace("<Text> {text} is", "{text} is"),
     code: "study/invalid",

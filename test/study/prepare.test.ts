@@ -69,6 +69,19 @@ test("a stage asks one function tag with a head, as it trains one head", async (
   assert.equal((await prepared(`train: [Say, Tell], tasks: ${texts}`)).stages[0]?.kind, "text");
 });
 
+test("a tag with a head does not read its answer", async () => {
+  for (const [tag, target] of [
+    ["Size", "size"],
+    ["Family", "family"],
+  ] as const) {
+    const shown = `{ data: rows, template: "{text}, {${target}} <${tag}>", target: ${target} }`;
+    await assert.rejects(prepared(`train: [${tag}], tasks: [${shown}]`), {
+      code: "study/invalid",
+      message: new RegExp(`"${target}" is the target and stands in the template`),
+    });
+  }
+});
+
 test("a side whose classes training lacks is refused as empty, with what was dropped of it", async () => {
   const stage = `train: [Family], tasks: [${task("Family", "family")}]`;
   for (const side of ["validation", "test"]) {

@@ -72,7 +72,7 @@ ${[
 /** The tags of a study before it runs. */
 async function started(name: string, settings: string, tokens: number, from = ""): Promise<Map<string, Tag>> {
   const study = await loadStudy(await studyFile(name, settings, tokens, from));
-  const live = await startTags(study, base, await readEmbeddings(base), 1);
+  const live = startTags(await prepareStudy(study, base), await readEmbeddings(base), 1);
   return new Map([...live].map(([tag, own]) => [tag, freezeTag(own, live, base)]));
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { allFiles } from "../../src/data/source.ts";
 import { parseLoaded } from "../../src/study/load.ts";
 import { readSources } from "../../src/study/sources.ts";
@@ -26,6 +27,50 @@ stages:
     train: [Affinity]
     tasks: [{ data: pairs, template: "{smiles} {sequence} <Affinity>", target: pkd }]
 `;
+
+/** How many of the rows of one source the base counts as seen. */
+async function seenOf(source: string, files: Record<string, string | Uint8Array>, entry: object) {
+  const folder = mkdtempSync(join(tmpdir(), "tagllm-seen-"));
+  try {
+    writeFileSync(join(folder, "seen.json"), JSON.stringify({ seen: [entry] }));
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+    const text = `
+name: seen
+data: { rows: ${source} }
+tags: { Value: { kind: function, answer: number } }
+stages: [{ name: value, train: [Value], tasks: [{ data: rows, template: "{en} <Value>", target: y }] }]
+`;
+    const sources = await readSources(parseLoaded(text, join(folder, "study.yaml")), folder);
+    const { train, validation, test: tested } = sources.get("rows")?.seen ?? assert.fail();
+    return train + validation + tested;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const phrases = `key,en,y\n${Array.from({ length: 10 }, (_, i) => `k${i},text ${i},${i}\n`).join("")}`;
+const split = "split: { test: 2, validation: 2 }";
+
+test("a seen file is known packed and unpacked, whichever of them seen.json names", async () => {
+  for (const listed of ["phrases.csv", "phrases.csv.gz"]) {
+    const entry = { files: [listed], rows: [0, 6] };
+    const unpacked = { "phrases.csv": phrases };
+    assert.equal(await seenOf(`{ file: phrases.csv, ${split} }`, unpacked, entry), 6, listed);
+    const packed = { "phrases.csv.gz": gzipSync(phrases) };
+    assert.equal(await seenOf(`{ file: phrases.csv.gz, ${split} }`, packed, entry), 6, listed);
+  }
+});
+
+test("where seen rows are told by their key, a table without it claims nothing", async () => {
+  const files = { "phrases.csv": phrases };
+  const entry = { files: ["phrases.csv"], rows: "all but these", unseenKeys: ["k1", "k2"] };
+  const of = (more: string) => seenOf(`{ file: phrases.csv, ${more}, ${split} }`, files, entry);
+  assert.equal(await of("rows: { from: 0 }"), 8);
+  assert.equal(await of("select: { en: en, y: y }"), 0);
+  assert.equal(await of("columns: { id: key }"), 0);
+  const all = { files: ["phrases.csv"], rows: "all" };
+  assert.equal(await seenOf(`{ file: phrases.csv, select: { en: en, y: y }, ${split} }`, files, all), 10);
+});
 
 test("files, joins, where and select of a study; seen rows are counted in their own file", async () => {
   const folder = mkdtempSync(join(tmpdir(), "tagllm-sources-"));

@@ -111,10 +111,80 @@ test("a tag that goes on with other data says what it has learned before", async
   const filesOf = (tag: Tag) => trainingFiles(tag.provenance).map(({ file }) => basename(file));
   assert.deepEqual(filesOf(requireTag(tags, "SMILES")), ["molecules.csv"]);
   assert.deepEqual(filesOf(requireTag(more.tags, "SMILES")), ["more.csv", "molecules.csv"]);
-  assert.deepEqual(filesOf(requireTag(more.tags, "Oxygens")), ["more.csv"]);
+  assert.deepEqual(filesOf(requireTag(more.tags, "Oxygens")), ["more.csv", "molecules.csv"], "by its SMILES");
   const strange = [null, 1, "x", { file: 1, sha256: "a" }, { file: "a" }, { file: "a", sha256: "b" }];
   assert.deepEqual(trainingFiles({ data: strange }), [{ file: "a", sha256: "b" }]);
   assert.deepEqual(trainingFiles({ data: "x" }), []);
+});
+
+test("a tag names the files of its own tasks, and those of the tags in its prompts", async () => {
+  const rows = await readFile(join(folder, "molecules.csv"), "utf8");
+  await writeFile(join(folder, "other.csv"), rows.replace(/\n[^\n]+\n[^\n]+\n$/, "\n"));
+  const study = first
+    .replace("name: first", "name: apart")
+    .replace("molecules: {", "other: { file: other.csv, split: { test: 15, validation: 15 } }, molecules: {")
+    .replace("tasks: [{ data: molecules", "tasks: [{ data: other")
+    .replaceAll("steps: 6", "steps: 1");
+  const { tags } = await run("apart", study);
+  const filesOf = (name: string) =>
+    trainingFiles(requireTag(tags, name).provenance).map(({ file }) => basename(file));
+  assert.deepEqual(filesOf("SMILES"), ["other.csv"]);
+  assert.deepEqual(filesOf("Oxygens"), ["molecules.csv", "other.csv"]);
+});
+
+/** The second stage of `first`, with its domain tag from the file. */
+const second = (name: string): string =>
+  first
+    .replace("name: first", `name: ${name}`)
+    .replace("length: 3 }", "length: 3, from: runs/first/tags/SMILES.safetensors }")
+    .replace(/\n {2}- \{ name: domain.*/, "")
+    .replace("steps: 6", "steps: 2");
+
+test("a domain tag that comes from a file and is not trained lies beside what was trained on it", async () => {
+  const { tags } = await stored();
+  const beside = await run("beside", second("beside"));
+  const digest = tagDigest(requireTag(tags, "SMILES"));
+  assert.equal(tagDigest(requireTag(beside.tags, "SMILES")), digest);
+  assert.deepEqual(requireTag(beside.tags, "Oxygens").usesTags, [{ name: "SMILES", sha256: digest }]);
+});
+
+test("what a study says of a tag must be what its file says, before anything is written", async () => {
+  await stored();
+  const wrong = {
+    "length: 3, from": ["length: 4, from", /has length: 4, but .* with length: 3/],
+    "kind: domain": ["kind: domain, splitCharacters: true", /has splitCharacters: true, but .*: false/],
+    "domain, length": ["domain, isolate: false, length", /has isolate: false, but .* with isolate: true/],
+  } as const;
+  for (const [right, [instead, message]] of Object.entries(wrong))
+    await assert.rejects(run("wrong", second("wrong").replace(right, instead)), {
+      code: "study/invalid",
+      message,
+    });
+  await run("wrong", second("wrong")); // the folder is not bound to a study that never began
+});
+
+test("a function tag with a head goes on with as many numbers", async () => {
+  await stored();
+  const study = second("wider")
+    .replace("init: { noise: 0.3 }", "from: runs/first/tags/Oxygens.safetensors")
+    .replace("target: oxygens", "target: [oxygens, size]")
+    .replace(
+      "file: molecules.csv",
+      "file: molecules.csv, select: { smiles: smiles, oxygens: oxygens, size: length(smiles) }",
+    );
+  await assert.rejects(run("wider", study), {
+    code: "study/invalid",
+    message: /"Oxygens" answers in 1 number\(s\), and stage "oxygens" asks it for 2 number\(s\)/,
+  });
+});
+
+test("steps of one example train", async () => {
+  await stored();
+  const { tags, losses } = await run("one", second("one").replace("batch: 8", "batch: 1"));
+  const untrained = await run("none", second("none").replace("steps: 2", "steps: 0"));
+  assert.notDeepEqual(requireTag(tags, "Oxygens").vectors, requireTag(untrained.tags, "Oxygens").vectors);
+  const [before, after] = losses.oxygens!;
+  assert.ok(Math.abs(after!.loss / before!.loss - 1) > 1e-4, `${before!.loss} to ${after!.loss}`);
 });
 
 test("a function tag goes on from its file: the same first loss, and no step leaves its vectors as they were", async () => {

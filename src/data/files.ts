@@ -109,7 +109,7 @@ async function* batchesOf(
       }
       const { looseQuotes, ...record } = read.value;
       result.files.push(record);
-      result.looseQuotes.push(...looseQuotes.map((line) => ({ path, line })));
+      for (const line of looseQuotes) result.looseQuotes.push({ path, line });
     } finally {
       await reading.return({ path, sha256: "", bytes: 0, rows: 0, looseQuotes: [] });
     }

@@ -1,7 +1,7 @@
 /**
  * Columns of another file, found by the value of fields: pairs of ids become pairs of molecules and sequences.
  * The other file is held in memory. Every key must be there once; a row whose key is not is an error, or left
- * out and counted where the study says so.
+ * out and counted where the study says so. A key with an empty value is the key of no row.
  */
 import { TagllmError } from "../errors.ts";
 import { didYouMean, quote } from "../suggest.ts";
@@ -71,6 +71,7 @@ async function readTable(
   for (; !read.done; read = await reading.next()) {
     const batch = read.value;
     for (const [i, values] of batch.values.entries()) {
+      if (keys.some((place) => values[place] === "")) continue;
       const key = keyOf(values, keys);
       const before = places.get(key);
       if (before !== undefined) {
@@ -117,10 +118,17 @@ function missing(
   known: Iterable<string>,
   path: string,
 ): TagllmError {
-  const [example] = known;
+  const row = `${placeIn(batch, i)} has ${fields.join(", ")} ${shown(key)}`;
+  const drop = "or say missing: drop to leave such rows out.";
+  if ((JSON.parse(key) as string[]).includes("")) {
+    const problem = `${row}, and an empty key matches no row of ${path}.`;
+    return new TagllmError("data/join", problem, `Fill it in, ${drop}`);
+  }
+  const [first] = known;
+  const example = first === undefined ? "" : ` (its first is ${shown(first)})`;
   return new TagllmError(
     "data/join",
-    `${placeIn(batch, i)} has ${fields.join(", ")} ${shown(key)}, which ${path} does not have.`,
-    `Add it there (its first is ${shown(example as string)}), or say missing: drop to leave such rows out.`,
+    `${row}, which ${path} does not have.`,
+    `Add it there${example}, ${drop}`,
   );
 }

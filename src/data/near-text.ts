@@ -10,6 +10,13 @@ export interface Budget {
   left: number;
 }
 
+/** Whether there was enough; nothing is spent where there was not. */
+function spend(budget: Budget, work: number): boolean {
+  if (work > budget.left) return false;
+  budget.left -= work;
+  return true;
+}
+
 export interface NearText {
   /** Index into the texts. */
   readonly index: number;
@@ -20,28 +27,44 @@ export interface NearText {
 /** Edits that two texts may be apart, by the length of the longer. */
 const edits = (longer: number): number => Math.floor(longer / 10);
 
+/** As many pieces as no near text, which may be longer, can change all of. */
+const pieceCount = (length: number): number => edits(Math.floor((length * 10) / 9)) + 1;
+
+/**
+ * Entries of an index: the pieces of every text, and as many again for every length. One takes some 160 bytes of
+ * memory and stands for up to nine characters.
+ */
+const mostEntries = 3e6;
+
+interface Piece {
+  readonly start: number;
+  readonly size: number;
+  /** Indices of the texts that have it, by what it is. */
+  readonly texts: Map<string, number[]>;
+}
+
 export class NearTexts {
   private readonly texts: readonly string[];
-  /** By length: for every piece where it starts and which texts have which. */
-  private readonly byLength = new Map<
-    number,
-    { start: number; size: number; texts: Map<string, number[]> }[]
-  >();
+  private readonly byLength = new Map<number, Piece[]>();
+  /** The index has no texts of this length or longer; it has all shorter ones. */
+  private end = Number.MAX_SAFE_INTEGER;
 
   constructor(texts: readonly string[]) {
     this.texts = texts;
-    texts.forEach((text, index) => {
-      for (const piece of this.piecesOf(text.length)) {
-        const key = text.substring(piece.start, piece.start + piece.size);
-        const same = piece.texts.get(key);
-        if (same) same.push(index);
-        else piece.texts.set(key, [index]);
+    let room = mostEntries;
+    for (const [length, own] of indicesByLength(texts)) {
+      room -= pieceCount(length) * (own.length + 1);
+      if (room < 0) {
+        this.end = length;
+        return;
       }
-    });
+      this.byLength.set(length, piecesOf(texts, length, own));
+    }
   }
 
-  /** Some text that is near; null where there is none; undefined where the budget does not last. */
+  /** Some text that is near; null where there is none; undefined where the budget or the index do not reach. */
   find(text: string, budget: Budget): NearText | null | undefined {
+    if (this.end - text.length <= edits(this.end)) return undefined;
     const tried = new Set<number>();
     for (const [length, pieces] of this.byLength) {
       const longer = Math.max(length, text.length);
@@ -51,37 +74,50 @@ export class NearTexts {
       if (slack < 0) continue;
       const [from, to] = [Math.min(0, shift) - slack, Math.max(0, shift) + slack];
       for (const { start, size, texts } of pieces) {
-        budget.left -= 4 * (to - from + 1);
         const last = Math.min(to + start, text.length - size);
         for (let at = Math.max(0, from + start); at <= last; at++) {
-          for (const index of texts.get(text.substring(at, at + size)) ?? []) {
+          const found = texts.get(text.substring(at, at + size)) ?? [];
+          if (!spend(budget, 4 + found.length)) return undefined;
+          for (const index of found) {
             if (tried.has(index)) continue;
             tried.add(index);
-            budget.left -= length * (2 * most + 1);
+            if (!spend(budget, length * (2 * most + 1))) return undefined;
             const distance = boundedDistance(text, this.texts[index] as string, most);
             if (distance <= most) return { index, similarity: longer === 0 ? 1 : 1 - distance / longer };
-            if (budget.left < 0) return undefined;
           }
         }
       }
-      if (budget.left < 0) return undefined;
     }
     return null;
   }
+}
 
-  /** As many as no near text, which may be longer, can change all of. */
-  private piecesOf(length: number) {
-    const known = this.byLength.get(length);
-    if (known) return known;
-    const count = edits(Math.floor((length * 10) / 9)) + 1;
-    const pieces = Array.from({ length: count }, (_, i) => {
-      const start = Math.floor((i * length) / count);
-      const end = Math.floor(((i + 1) * length) / count);
-      return { start, size: end - start, texts: new Map<string, number[]>() };
-    });
-    this.byLength.set(length, pieces);
-    return pieces;
-  }
+/** The shortest first. */
+function indicesByLength(texts: readonly string[]): [number, number[]][] {
+  const indices = new Map<number, number[]>();
+  texts.forEach(({ length }, index) => {
+    const same = indices.get(length);
+    if (same) same.push(index);
+    else indices.set(length, [index]);
+  });
+  return [...indices].sort(([a], [b]) => a - b);
+}
+
+/** @param own indices of the texts of this length */
+function piecesOf(texts: readonly string[], length: number, own: readonly number[]): Piece[] {
+  const count = pieceCount(length);
+  return Array.from({ length: count }, (_, i) => {
+    const start = Math.floor((i * length) / count);
+    const end = Math.floor(((i + 1) * length) / count);
+    const having = new Map<string, number[]>();
+    for (const index of own) {
+      const piece = (texts[index] as string).substring(start, end);
+      const same = having.get(piece);
+      if (same) same.push(index);
+      else having.set(piece, [index]);
+    }
+    return { start, size: end - start, texts: having };
+  });
 }
 
 /** Levenshtein distance of code units where it is at most `most`, else `most + 1`. */

@@ -224,11 +224,18 @@ function timesOf(table: Table, column: string): Float64Array {
   requireColumns(table, [column]);
   return Float64Array.from(table.rows, (row, i) => {
     const text = row[column]!;
-    const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : text === "" ? Number.NaN : Number(text);
+    const time = /^\d{4}-\d\d-\d\d/.test(text) ? dateOf(text) : text === "" ? Number.NaN : Number(text);
     if (Number.isFinite(time)) return time;
     const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${column} ${quote(text)}.`;
     throw new TagllmError("data/split", problem, "Split by time needs numbers or dates such as 2024-05-31.");
   });
+}
+
+/** A time without a zone is read as UTC, as a date is; JavaScript would take it for the machine's own. */
+function dateOf(text: string): number {
+  const time = text.slice("2024-05-31".length);
+  const zoned = /(z|utc?|gmt|[ecmp][sd]t|[+-]\d\d?:?\d*)$/i.test(time);
+  return Date.parse(time === "" || zoned ? text : `${text.replace("T", " ")} UTC`);
 }
 
 /** The latest rows, equal times together, as many as come closest to `count`. */
@@ -253,7 +260,7 @@ function foldOf(
   const folds: number[][] = Array.from({ length: k }, () => []);
   for (const group of inDrawnOrder(groups, rows, salt)) {
     const smallest = folds.reduce((a, b) => (b.length < a.length ? b : a));
-    smallest.push(...group);
+    for (const i of group) smallest.push(i);
   }
   return folds[test]!.sort((a, b) => a - b);
 }
@@ -284,14 +291,17 @@ function inDrawnOrder(groupOf: Groups, rows: readonly number[], salt: string): n
 /** Whole groups in drawn order, as many as bring the number of rows closest to `target`. */
 function draw(groups: Groups, rows: readonly number[], target: number, salt: string): number[] {
   const drawn: number[] = [];
+  const add = (group: readonly number[]) => {
+    for (const i of group) drawn.push(i);
+  };
   const passedOver: number[][] = [];
   for (const group of inDrawnOrder(groups, rows, salt)) {
-    if (drawn.length + group.length <= target) drawn.push(...group);
+    if (drawn.length + group.length <= target) add(group);
     else passedOver.push(group);
   }
   const missing = target - drawn.length;
   const smallest = passedOver.reduce<number[] | null>((a, b) => (a && a.length <= b.length ? a : b), null);
-  if (missing > 0 && smallest && smallest.length - missing < missing) drawn.push(...smallest);
+  if (missing > 0 && smallest && smallest.length - missing < missing) add(smallest);
   return drawn.sort((a, b) => a - b);
 }
 

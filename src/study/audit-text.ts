@@ -1,4 +1,5 @@
 /** What an audit found, in words and cells: the same on the terminal, in warnings and in reports. */
+import { identifier } from "../data/duckdb.ts";
 import type { QualityReport } from "./audit.ts";
 import { rowList } from "./clean.ts";
 import { type Leakage, repeated, type SideLeak } from "./leakage.ts";
@@ -14,10 +15,28 @@ export function leakText({ fields, readAs, ...sides }: Leakage, side: "test" | "
   return `${repeated(leak)} of ${leak.of} ${side} rows have a ${what} that is also in training${how}${example}`;
 }
 
-export function leakCure({ fields, readAs }: Leakage): string {
-  const molecules = readAs === "molecule" ? `, molecules: [${fields.join(", ")}]` : "";
-  return `Split by: { group: [${fields.join(", ")}]${molecules} }`;
+/** A split that keeps together what says the same, by what was found in a task. */
+export function leakCure(leakage: readonly Leakage[]): string {
+  const byField = leakage.filter(({ readAs }) => readAs !== "inputs");
+  const fieldsOf = (found: readonly Leakage[]) => found.flatMap(({ fields }) => fields);
+  const molecules = fieldsOf(byField.filter(({ readAs }) => readAs === "molecule"));
+  const texts = fieldsOf(byField.filter((leak) => leak.readAs === "text" && isRewritten(leak)));
+  const group = fieldsOf(byField).map((field) => (texts.includes(field) ? alike(field) : field));
+  const listed = molecules.length > 0 ? `, molecules: [${molecules.join(", ")}]` : "";
+  const split = `Split by: { group: [${group.join(", ")}]${listed} }`;
+  if (texts.length === 0) return split;
+  const selected = texts.map((field) => `${alike(field)}: ${JSON.stringify(alikeSql(field))}`);
+  return `${split}, where select gives, beside the other fields, ${selected.join(", ")}`;
 }
+
+const isRewritten = ({ test, validation }: Leakage): boolean => test.rewritten + validation.rewritten > 0;
+
+/** What a field is called where its texts are written alike. */
+const alike = (field: string): string => `${field}_alike`;
+
+/** Equal for texts that an audit takes for the same; blanks around them are cut off when they are read. */
+const alikeSql = (field: string): string =>
+  `lower(regexp_replace(nfc_normalize(${/^\w+$/.test(field) ? field : identifier(field)}), '[[:space:]]+', ' ', 'g'))`;
 
 /** A finding as a line; rows counted from 1. */
 export const qualityText = ({ what, rows, first, handled }: QualityReport): string =>

@@ -69,7 +69,7 @@ export function refuseLeaks({ loaded }: PreparedStudy, audit: Audit): void {
       throw new TagllmError(
         "study/leaks",
         `${quote(task.name)} leaks: ${leakText(whole, side)}.`,
-        `The study says leaks: error. ${leakCure(whole)}, or say leaks: warn.`,
+        `The study says leaks: error. ${leakCure(leakage)}, or say leaks: warn.`,
       );
     }
   }

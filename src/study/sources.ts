@@ -72,7 +72,7 @@ function inFolder(source: SourceSpec, folder: string): SourceSpec {
   return { ...located(source), join: source.join?.map(located) };
 }
 
-/** Whether the base was pretrained on a row. */
+/** Whether the base was pretrained on a row. What is joined to it claims nothing: where that stood is not known. */
 export function wasSeen(
   sets: readonly SeenSet[],
   { files }: Pick<Table, "files">,
@@ -90,14 +90,17 @@ export interface SeenSet {
 
 interface SeenEntry {
   readonly files: string[];
-  /** A range [from, to) of 0-based data rows; any text means all rows but those whose `key` is in unseenKeys. */
+  /**
+   * A range [from, to) of 0-based data rows; any text means all rows but those whose `key` is in unseenKeys, and
+   * none of a table that has no `key` to tell by.
+   */
   readonly rows: string | [number, number];
   readonly unseenKeys?: string[];
 }
 
 /**
- * `seen.json` of a base: rows of public sets that it was pretrained on, matched by the file's name. A base
- * without one claims nothing.
+ * `seen.json` of a base: rows of public sets that it was pretrained on, matched by the file's name, packed or not.
+ * A base without one claims nothing.
  */
 export async function readSeen(baseFolder: string): Promise<SeenSet[]> {
   const file = join(baseFolder, "seen.json");
@@ -105,7 +108,7 @@ export async function readSeen(baseFolder: string): Promise<SeenSet[]> {
   if (text === null) return [];
   try {
     return (JSON.parse(text) as { seen: SeenEntry[] }).seen.map((entry) => ({
-      files: entry.files,
+      files: entry.files.flatMap(packedOrNot),
       has: rowTest(entry),
     }));
   } catch (cause) {
@@ -120,10 +123,15 @@ export async function readSeen(baseFolder: string): Promise<SeenSet[]> {
   }
 }
 
+function packedOrNot(name: string): string[] {
+  const unpacked = name.replace(/\.gz$/i, "");
+  return [unpacked, `${unpacked}.gz`];
+}
+
 function rowTest({ rows, unseenKeys = [] }: SeenEntry): SeenSet["has"] {
   if (typeof rows === "string") {
     const unseen = new Set(unseenKeys);
-    return (_, row) => !unseen.has(row.key ?? "");
+    return (_, { key }) => unseen.size === 0 || (key !== undefined && !unseen.has(key));
   }
   const [from, to] = rows;
   return (rowNumber) => rowNumber >= from && rowNumber < to;

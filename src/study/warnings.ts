@@ -49,7 +49,7 @@ export function leakWarnings({ task, leakage }: Pick<TaskReport, "task" | "leaka
     .filter((side) => repeated(whole[side]) > 0)
     .map((side) => leakText(whole, side));
   const leaks = told.length
-    ? [`${task} leaks: ${told.join("; ")}. Scores on them are not held-out scores. ${leakCure(whole)}.`]
+    ? [`${task} leaks: ${told.join("; ")}. Scores on them are not held-out scores. ${leakCure(leakage)}.`]
     : [];
   return [...leaks, ...nearWarnings(task, whole)];
 }

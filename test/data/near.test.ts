@@ -71,6 +71,29 @@ test("a search that would take too long says that it does not know", () => {
   assert.equal(index.find("D".repeat(35), { left: 10 }), undefined);
 });
 
+test("no more is spent than there is, and a comparison that costs more is not begun", () => {
+  const long = "ACDEFGHIK".repeat(2000);
+  for (const asked of [`${long.slice(1)}W`, "W".repeat(long.length)]) {
+    const budget = { left: 100_000 };
+    assert.equal(new NearTexts([long]).find(asked, budget), undefined);
+    assert.ok(budget.left >= 0, String(budget.left));
+  }
+  const pieces = { left: 20_000 };
+  const alike = Array.from({ length: 500 }, (_, i) => `${"A".repeat(99)}${i}`.slice(-100));
+  assert.equal(new NearTexts(alike).find(`${"C".repeat(80)}${"A".repeat(20)}`, pieces), undefined);
+  assert.ok(pieces.left >= 0, String(pieces.left));
+});
+
+test("texts beyond what the index holds, and those that may be near one, are not told of", () => {
+  const short = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ";
+  const long = (i: number) => `${i}`.padStart(4000, "ACDEFGHIKLMNPQRSTVWY");
+  const index = new NearTexts([...Array.from({ length: 8000 }, (_, i) => long(i)), short]);
+  assert.equal(index.find(`${short.slice(0, 9)}W${short.slice(10)}`, plenty())?.index, 8000);
+  assert.equal(index.find("W".repeat(3000), plenty()), null);
+  for (const length of [3600, 4000, 5000])
+    assert.equal(index.find("W".repeat(length), plenty()), undefined, String(length));
+});
+
 test("property: near fingerprints, against Tanimoto in sets", () => {
   const bits = fc.uniqueArray(fc.nat(63), { minLength: 0, maxLength: 64 });
   const bytes = (set: readonly number[]) => {

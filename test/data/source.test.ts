@@ -150,6 +150,11 @@ test("a value that goes on after a closing quote is kept as written and its line
   ]);
 });
 
+test("more such lines than a call has room for arguments", async () => {
+  const path = file("loose-many.tsv", `name\ty\n${'"x" is\t1\n'.repeat(200_000)}`);
+  assert.equal((await readRows({ file: path })).looseQuotes.length, 200_000);
+});
+
 test("property: any short text is a table or a named error, never another failure", async () => {
   const soup = fc.string({
     unit: fc.constantFrom("a", ",", '"', '""', "\n", "\r\n", "\r", " ", "\t", "1", "é"),

@@ -184,6 +184,44 @@ test("by time: the latest rows are test, those before them validation, equal tim
   );
 });
 
+test("by time: a time without a zone is UTC, wherever the machine stands", () => {
+  const times = [
+    "2024-05-30 23:00",
+    "2024-05-31",
+    "2024-05-31T00:30",
+    "2024-05-31 01:00:00.5",
+    "2024-05-31 02:00 AM",
+    "2024-05-31T05:00+02:00",
+    "2024-05-31 09:00:00+05",
+    "2024-05-31 05:00Z",
+    "2024-05-31 06:00 UTC",
+    "2024-05-31 02:00 EST",
+  ];
+  const table = tableOf(times.map((t) => ({ t })));
+  const zone = process.env.TZ;
+  try {
+    for (const machine of ["America/New_York", "UTC", "Asia/Tokyo"]) {
+      process.env.TZ = machine;
+      for (const test of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
+        const sides = split(table, { by: { time: "t" }, test, validation: 0 });
+        assert.deepEqual([...sides.train], [...times.keys()].slice(0, -test), `${machine}, ${test}`);
+      }
+    }
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+});
+
+test("a group may have more rows than a call has room for arguments", () => {
+  const table = tableOf(Array.from({ length: 400_000 }, (_, i) => ({ g: String(i % 2) })));
+  const by: SplitSpec["by"] = { group: ["g"] };
+  for (const validation of [200_000, 150_000]) // the first group fits; it is the closest that there is
+    assert.deepEqual(sizes(split(table, { by, test: 0, validation })), [200_000, 200_000, 0]);
+  const fold = split(table, { by, validation: 0, folds: { k: 2, test: 1 } });
+  assert.deepEqual(sizes(fold), [200_000, 0, 200_000]);
+});
+
 test("folds: every row is in the test side of exactly one, groups whole, sizes alike", () => {
   const spec = { by: { group: ["drug"] }, validation: 0.1 } as const;
   const folds = [0, 1, 2, 3].map((test) =>

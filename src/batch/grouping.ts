@@ -18,8 +18,6 @@ export interface Group {
 
 const freshOf = (layout: Layout | undefined): number => (layout as Layout).fresh.length;
 const alone = (indices: readonly number[]): number[][] => indices.map((i) => [i]);
-const longest = (layouts: readonly Layout[], indices: readonly number[]): number =>
-  roundLength(Math.max(...indices.map((i) => freshOf(layouts[i]))));
 
 /** What the block of a layout is called. */
 type NameOf = (layout: Layout, block: number) => string;
@@ -68,7 +66,7 @@ export function groupAlone(
     groups.push({
       rows: alone(indices),
       batch: partRows(indices.length, fullAt(end - 1)),
-      length: longest(layouts, indices),
+      length: kind(indices.at(-1)).length,
     });
     begin = end;
   }
@@ -127,9 +125,10 @@ export function groupByShape(
     return [readsOf(i), roundLength(fresh.length), ...past.map((b) => roundPast(b.positions.length))].join();
   });
   const groups = shapes.flatMap((members) => {
-    const stored = (layouts[members[0] as number] as Layout).past.length > 0;
+    const { fresh, past } = layouts[members[0] as number] as Layout;
+    const stored = past.length > 0;
     // One position is a product of one row, for which there are other kernels: their bits would be others.
-    const length = Math.max(stored ? 2 : 1, longest(layouts, members));
+    const length = Math.max(stored ? 2 : 1, roundLength(fresh.length));
     const full = fullRows(length, tokens, Number.MAX_SAFE_INTEGER);
     const batch = stored ? Math.min(full, MOST_ON_STORED) : full;
     const parts = stored ? partsInCommon(layouts, members, batch, nameOf) : chunks(members, batch);

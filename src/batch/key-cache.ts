@@ -72,8 +72,9 @@ export class KeyCache {
     if (placements.length) await this.base.engine.place(placements);
   }
 
+  /** Releases what was reserved, of an arrangement that failed too. */
   async close(): Promise<void> {
-    if (this.lanes) await this.base.engine.release([...this.slots.keys()].flatMap((b) => this.namesOf(b)));
+    await this.base.engine.release([...this.slots.keys()].flatMap((b) => this.namesOf(b)));
     this.lanes = 0;
   }
 

@@ -16,11 +16,11 @@ interface Reading {
 
 /**
  * Everything runs.
- * @param size of the program's `reads`, at least as many as places; the others read the first row again
+ * @param size of the program's `reads`, at least as many as places
  */
 export function wholeReads({ shape, slots }: Batch, places: readonly Place[], size: number): Reading {
   const rows = places.map(({ row, at }) => row * shape.length + at);
-  return { spec: {}, feeds: { reads: indices(rows, size) }, slots };
+  return { spec: {}, feeds: { reads: padded(rows, size, shape.batch * shape.length) }, slots };
 }
 
 /** @param trains whether there is a backward pass */
@@ -38,23 +38,25 @@ export function neededReads(batch: Batch, places: readonly Place[], size: number
       trained,
     );
   }
+  const read = places.map(({ row, at }) => row * length + at - cut);
   const rows: number[][] = Array.from({ length: batch.shape.batch }, () => []);
-  const ranks = places.map(({ row, at }) => (rows[row] as number[]).push(row * length + at - cut) - 1);
+  const ranks = places.map(({ row }, i) => (rows[row] as number[]).push(read[i] as number) - 1);
   const tail = roundReads(Math.max(1, ...rows.map((r) => r.length)));
   if (2 * tail > length) {
-    feeds.reads = indices(
-      places.map(({ row, at }) => row * length + at - cut),
-      size,
-    );
+    feeds.reads = padded(read, size, batch.shape.batch * length);
     return { spec, feeds, slots };
   }
   feeds.tail = indices(
-    rows.flatMap((r, row) => Array.from({ length: tail }, (_, k) => r[k] ?? row * length)),
+    rows.flatMap((r, row) => {
+      const free = unread(r, row * length);
+      return Array.from({ length: tail }, (_, k) => r[k] ?? free);
+    }),
     batch.shape.batch * tail,
   );
-  feeds.reads = indices(
+  feeds.reads = padded(
     places.map(({ row }, i) => row * tail + (ranks[i] as number)),
     size,
+    batch.shape.batch * tail,
   );
   return { spec: { ...spec, tail }, feeds, slots };
 }
@@ -74,5 +76,23 @@ function constantLength({ placed, shape, slots }: Batch, places: readonly Place[
   return worthwhile && slots.some(({ at }) => at >= length) ? length : 0;
 }
 
-const indices = (values: readonly number[], size: number): BigInt64Array =>
-  BigInt64Array.from({ length: size }, (_, i) => BigInt(values[i] ?? 0));
+/**
+ * Reads, and as padding a row that nobody reads where there is one: the runtime adds up gradients by row in parallel,
+ * and zeros that meet another's gradient may undo it.
+ * @param rows to read from
+ */
+function padded(read: readonly number[], size: number, rows: number): BigInt64Array {
+  const free = unread(read);
+  return indices(read, size, free < rows ? free : 0);
+}
+
+/** The first row from `first` on that is not read. */
+function unread(read: readonly number[], first = 0): number {
+  const taken = new Set(read);
+  let row = first;
+  while (taken.has(row)) row++;
+  return row;
+}
+
+const indices = (values: readonly number[], size: number, padding = 0): BigInt64Array =>
+  BigInt64Array.from({ length: size }, (_, i) => BigInt(values[i] ?? padding));

@@ -30,7 +30,7 @@ export interface RunnerOptions {
   readonly fixedShapes?: boolean;
   /**
    * Spans are stored where several queries of a call have them, with the other spans of those queries; all other spans
-   * run in their place.
+   * run in their place. With `fixedShapes` those of a query are stored where it has a long one.
    */
   readonly sharedOnly?: boolean;
   /**
@@ -133,7 +133,7 @@ export class Runner {
 
   /** How queries run: which of their spans are read from the store. */
   layouts(queries: readonly Query[]): readonly Layout[] {
-    return this.stored.worthStoring(this.laidOut(queries), false);
+    return this.stored.worthStoring(this.laidOut(queries), this.options.fixedShapes ?? false);
   }
 
   /** Stores what queries to come stand on, from the first on as far as memory goes: many at once fill whole runs. */

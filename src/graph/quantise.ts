@@ -41,23 +41,44 @@ function roundRows(g: Graph, x: Value): { rounded: Value; scale: Value } {
   return { rounded: g.one("QuantizeLinear", [x, each, zero], { axis: 0 }), scale };
 }
 
+/** The nodes of two maps of which one multiplies the other: SwiGLU, or Mul(Gelu(gate), up). */
+function gatesOf({ nodes }: Graph): ReadonlySet<Node> {
+  const activated = new Set(nodes.filter(({ op }) => op === "Gelu").flatMap(({ outputs }) => outputs));
+  return new Set(
+    nodes.filter(({ op, inputs: [x] }) => op === "SwiGLU" || (op === "Mul" && activated.has(x as Value))),
+  );
+}
+
+/** How a gradient passes what scales or caps logits: it is the first input. */
+const BY_NUMBER = new Set(["Mul", "Div", "Neg"]);
+
 /**
- * Operators whose results are not rounded: within a row most of their numbers are far below the largest, so
- * 8 bits would lose them. The gate's products have outliers; what the loss sends back is near 1 at the label.
+ * Values that are not rounded: within a row most of their numbers are far below the largest, so 8 bits would lose
+ * them. A gate's products have outliers; what the loss sends back is near 1 at the label.
  */
-const SPREAD = new Set(["SwiGLU", "ScatterElements"]);
+function spreadValues({ nodes }: Graph, gates: ReadonlySet<Node>): ReadonlySet<Value> {
+  const spread = new Set<Value>();
+  for (const node of nodes) {
+    const { op, inputs, outputs } = node;
+    const follows = BY_NUMBER.has(op) && spread.has(inputs[0] as Value);
+    if (op === "ScatterElements" || gates.has(node) || follows) spread.add(outputs[0] as Value);
+  }
+  return spread;
+}
+
+/** What stands between a gate and the products that it takes. */
+const TRANSPARENT = new Set(["Split", "Reshape", "Gelu"]);
 
 /** The weights whose products a gate takes: what it sends back to them has its outliers too. */
-function gatedWeights({ nodes }: Graph): ReadonlySet<Value> {
+function gatedWeights({ nodes }: Graph, gates: ReadonlySet<Node>): ReadonlySet<Value> {
   const makers = new Map(nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
   const weightsOf = (x: Value): Value[] => {
     const maker = makers.get(x);
-    if (maker?.op === "Split" || maker?.op === "Reshape") return weightsOf(maker.inputs[0] as Value);
-    return maker?.op === "Gemm" ? [maker.inputs[1] as Value] : [];
+    if (!maker) return [];
+    if (TRANSPARENT.has(maker.op)) return weightsOf(maker.inputs[0] as Value);
+    return maker.op === "Gemm" ? [maker.inputs[1] as Value] : [];
   };
-  return new Set(
-    nodes.filter(({ op }) => op === "SwiGLU").flatMap(({ inputs }) => inputs.flatMap(weightsOf)),
-  );
+  return new Set([...gates].flatMap(({ inputs }) => inputs.flatMap(weightsOf)));
 }
 
 const product: Lowering = (g, inputs, node) => {
@@ -101,8 +122,9 @@ function forwardProducts({ nodes }: Graph): ReadonlySet<Node> {
 
 /** Takes a graph before it is lowered. */
 export function quantise(graph: Graph, rounded: Rounded): Graph {
-  const spread = new Set(graph.nodes.filter((n) => SPREAD.has(n.op)).flatMap((n) => n.outputs));
-  const gated = gatedWeights(graph);
+  const gates = gatesOf(graph);
+  const spread = spreadValues(graph, gates);
+  const gated = gatedWeights(graph, gates);
   const exact = rounded === "all" ? new Set() : forwardProducts(graph);
   const staysExact = (node: Node, [x, w] = node.inputs) =>
     exact.has(node) || spread.has(x as Value) || (!node.attributes.transB && gated.has(w as Value));

@@ -1,6 +1,6 @@
 /**
- * A base: a frozen checkpoint with its tokenizer, loaded into an engine. Its programs are compiled once per
- * shape and kept; its weights are held once, in the engine.
+ * A base: a frozen checkpoint with its tokenizer, loaded into an engine. Its programs are compiled for
+ * each shape and kept while there is room; its weights are held once, in the engine.
  */
 import { basename, join, resolve } from "node:path";
 import { Engine, type Feed, type HostArray, type RunOptions } from "../engine/engine.ts";

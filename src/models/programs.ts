@@ -50,7 +50,7 @@ export class Programs {
   }
 
   private async make(spec: ProgramSpec): Promise<Program> {
-    for (const program of this.takeSurplus()) await (await program).drop();
+    await Promise.allSettled(this.takeSurplus().map(async (program) => (await program).drop()));
     return this.compile(spec);
   }
 

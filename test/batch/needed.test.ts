@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Group, groupAlone, groupPacked } from "../../src/batch/grouping.ts";
+import { type Group, groupAlone, groupByShape, groupPacked } from "../../src/batch/grouping.ts";
 import { KeyCache } from "../../src/batch/key-cache.ts";
 import type { Layout, Query } from "../../src/batch/layout.ts";
 import { Runner, type RunnerOptions } from "../../src/batch/runner.ts";
@@ -357,6 +357,16 @@ describe("packing", () => {
         }
       }),
     );
+  });
+
+  test("more rows of one shape than a call may have arguments", () => {
+    const block = { kind: "span", origin: 0, positions: new Int32Array(5) } as const;
+    for (const past of [[], [block]]) {
+      const layouts = new Array<Layout>(200_000).fill({ ...layoutOf(20), past });
+      const groups = groupByShape(layouts, 2048, () => "span");
+      assert.equal(groups.flatMap(({ rows }) => rows).length, layouts.length);
+      assert.ok(groups.every(({ length }) => length === 32));
+    }
   });
 
   test("less than a tenth is padding where there is enough to pack", (t) => {

@@ -100,6 +100,38 @@ describe("products in both directions", () => {
   });
 });
 
+/** All families, and what some of their checkpoints have besides. */
+const families = [
+  ...Object.entries(tinyFamilies),
+  ["gemma3_text", { ...tinyFamilies.gemma3_text, final_logit_softcapping: 30 }],
+  ["llama", { ...tinyFamilies.llama, hidden_act: "gelu" }],
+] as const;
+
+test("every family: what outliers would drown stays exact, at the vocabulary head and around the gate", () => {
+  for (const [type, sizes] of families) {
+    const family = readArchitecture({ model_type: type, ...sizes });
+    const train = { kind: "text", train: true } as const;
+    const head = { kind: "head", outputs: 1, centred: false } as const;
+    for (const [result, past] of [
+      [train, []],
+      [train, [16]],
+      [head, []],
+    ] as const) {
+      const spec = { batch: 2, length: 5, past, slots: 2, reads: 2, result };
+      const inputs = [...quantise(buildProgram(family, spec), "all").inputs.keys()];
+      const rounded = new Set(
+        inputs.map(integerWeight).flatMap((w) => (w ? `${w.direction} ${w.name}` : [])),
+      );
+      const drowned = [...rounded].filter((product) =>
+        /^forward .*down_proj|^backward .*(gate|up)_proj/.test(product),
+      );
+      assert.deepEqual(drowned, [], type);
+      assert.ok(!rounded.has(`backward ${family.vocabularyHead}`), `${type}: behind the vocabulary head`);
+      assert.equal(rounded.has(`forward ${family.vocabularyHead}`), result.kind === "text", type);
+    }
+  }
+});
+
 test("every family: training on whole texts has integer products, on stored text and for a head in its gradients, all else none", () => {
   for (const [type, sizes] of Object.entries(tinyFamilies)) {
     const family = readArchitecture({ model_type: type, ...sizes });

@@ -178,6 +178,22 @@ test("with fixed shapes a text is the same to the last bit whatever is written b
   }
 });
 
+test("with fixed shapes and no store a text's likelihood is the same beside others with its span", async () => {
+  const about = (text: string, words: string) => ({
+    template: `<EN> {text} ${words} <Translate>`,
+    fields: { text },
+  });
+  const texts = ["the light of the world", "who goes there in the dark of the night, my friend? ".repeat(8)];
+  const prompts = texts.flatMap((text) => [
+    about(text, "means"),
+    about(text, "says to all of them"),
+    about(text, "is"),
+  ]);
+  const options = { fixedShapes: true, lanes: 4, beams: 2, maxTokens: 1, eos: [] };
+  const together = await all(prompts, options);
+  for (const [i, prompt] of prompts.entries()) assert.deepEqual(await all([prompt], options), [together[i]]);
+});
+
 test("what is drawn depends on a row's own seed and on nothing beside it", async () => {
   const prompts = mixedPrompts();
   const drawn = { temperature: 1, topP: 0.9, fixedShapes: true, lanes: 4, eos: [] };

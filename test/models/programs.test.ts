@@ -67,6 +67,24 @@ describe("programs", () => {
     await run(programs, 4);
   });
 
+  test("one that cannot be dropped keeps neither the others nor the next from their turn", async () => {
+    const dropped: number[] = [];
+    const programs = new Programs(async ({ length }) => {
+      const program = await engine.compile(buildProgram(architecture, spec(length)));
+      const drop = async (): Promise<void> => {
+        dropped.push(length);
+        await program.drop();
+        if (length === 4) throw new Error("no");
+      };
+      return { ...program, drop };
+    }, 2);
+    const before = (await engine.stats()).programs;
+    await Promise.all([4, 5, 6].map((length) => run(programs, length)));
+    assert.ok((await run(programs, 7)).length > 0);
+    assert.deepEqual(dropped, [4, 5]);
+    assert.equal((await engine.stats()).programs, before + 2);
+  });
+
   test("one that could not be compiled is tried again", async () => {
     let broken = true;
     const programs = new Programs(async (asked) => {

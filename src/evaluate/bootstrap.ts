@@ -26,7 +26,8 @@ export interface BootstrapOptions {
 
 /**
  * The interval of any statistic of rows: `statistic` gets row indices (repeats included) and returns a number.
- * The limits are percentiles of the resampled statistic, interpolated linearly; NaN without rows.
+ * The limits are percentiles of the resampled statistic, interpolated linearly; NaN below two rows or groups, of
+ * which every resample would be the same.
  */
 export function bootstrapInterval(
   rows: number,
@@ -48,7 +49,8 @@ export function bootstrapIntervals(
   const random = xoroshiro128plus(seed);
   const draw = groups ? groupDrawer(all, groups) : rowDrawer(rows);
   const found = new Map(Object.keys(values).map((name) => [name, [] as number[]]));
-  for (let b = 0; rows > 0 && b < resamples; b++) {
+  const units = groups ? new Set(Array.from(groups)).size : rows;
+  for (let b = 0; units > 1 && b < resamples; b++) {
     const resampled = statistics(draw(random));
     for (const [name, own] of found) {
       const value = resampled[name] as number;

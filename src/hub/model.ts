@@ -9,7 +9,7 @@ import { indexName, readWeightMap, singleName } from "../weights/checkpoint.ts";
 import { cachedCommit, isKnownAbsent, repoFolder, snapshotFolder, writeAbsence, writeRef } from "./cache.ts";
 import { type HubSettings, hubSettings } from "./environment.ts";
 import { type HubId, parseHubId, requireHubId } from "./names.ts";
-import { fetchFiles, type HubOptions, hasFile, list } from "./snapshot.ts";
+import { fetchFiles, type HubOptions, hasFile, list, type Source } from "./snapshot.ts";
 
 export interface PullOptions extends HubOptions {
   /** Branch, tag or commit; default: what the id says, or main. */
@@ -28,15 +28,14 @@ export interface PulledModel {
 }
 
 const required = ["config.json", "tokenizer.json"];
-/** Says how a text becomes tokens; taken where it exists, and its absence is remembered. */
-const decisive = "tokenizer_config.json";
-const optional = [
-  decisive,
+/** Say how a text becomes tokens and where it ends; taken where they exist, and their absence is remembered. */
+const decisive = [
+  "tokenizer_config.json",
   "generation_config.json",
   "chat_template.jinja",
   "chat_template.json",
-  "seen.json",
 ];
+const optional = [...decisive, "seen.json"];
 /** As large as json-file.ts reads. */
 const largestSmall = 100_000_000;
 /** More than any disk has. */
@@ -61,11 +60,7 @@ async function pull(settings: HubSettings, id: HubId, options: HubOptions): Prom
   const source = { settings, repo, commit };
   const index = weights === indexName ? [indexName] : [];
   const small = [...required, ...optional.filter((name) => there.has(name)), ...index];
-  let bytes = await fetchFiles(
-    source,
-    small.map((file) => ({ file, largest: largestSmall })),
-    options,
-  );
+  let bytes = await fetchSmall(source, small, options);
   const shards = index.length ? [...new Set((await readWeightMap(snapshot)).values())] : [singleName];
   for (const shard of shards) if (!there.has(shard)) throw missing(repo, shard);
   bytes += await fetchFiles(
@@ -73,10 +68,21 @@ async function pull(settings: HubSettings, id: HubId, options: HubOptions): Prom
     shards.map((file) => ({ file, largest: largestWeights })),
     options,
   );
-  if (!there.has(decisive)) await writeAbsence(folder, commit, decisive);
+  await noteAbsences(folder, commit, there);
   // Last: until now the revision is what was whole before.
   await writeRef(settings.cache, id, commit);
   return { repo, revision, commit, folder: snapshot, files: [...small, ...shards], bytes };
+}
+
+const fetchSmall = (source: Source, files: readonly string[], options: HubOptions): Promise<number> =>
+  fetchFiles(
+    source,
+    files.map((file) => ({ file, largest: largestSmall })),
+    options,
+  );
+
+async function noteAbsences(folder: string, commit: string, there: ReadonlySet<string>): Promise<void> {
+  for (const name of decisive) if (!there.has(name)) await writeAbsence(folder, commit, name);
 }
 
 function weightsOf(repo: string, files: readonly string[]): string {
@@ -119,8 +125,8 @@ export interface FindOptions extends HubOptions {
 }
 
 /**
- * The folder of a base. A path that exists wins; else ORG/NAME or ORG/NAME@REVISION is looked up in the cache, and
- * downloaded when it is not whole there. What is neither is returned as the path it is.
+ * The folder of a base. A path that exists wins; else ORG/NAME or ORG/NAME@REVISION is looked up in the cache, where
+ * it is completed, and downloaded when it is not there. What is neither is returned as the path it is.
  * @throws hub/* and what pullModel throws
  */
 export async function findBase(given: string, options: FindOptions = {}): Promise<string> {
@@ -129,16 +135,12 @@ export async function findBase(given: string, options: FindOptions = {}): Promis
   if (id === null) return place;
   const settings = await hubSettings(options.env);
   const cached = await lookUp(settings, id);
-  if (cached?.whole) return cached.folder;
+  if (cached) return completed(settings, cached, options);
   try {
-    if (settings.offline) {
-      if (cached) return cached.folder;
-      throw offlineError(given, settings.cache);
-    }
+    if (settings.offline) throw offlineError(given, settings.cache);
     return (await pull(settings, id, options)).folder;
   } catch (error) {
-    if (!(error instanceof TagllmError) || !error.code.startsWith("hub/")) throw error;
-    if (error.code === "hub/unreachable" && cached) return cached.folder;
+    if (!isOfHub(error)) throw error;
     const problem = `${error.problem} There is no folder ${given} either.`;
     throw new TagllmError(error.code, problem, error.cure, { cause: error });
   }
@@ -150,17 +152,52 @@ export function namedBase(given: string, from?: string): string {
   return parseHubId(given) !== null && !existsSync(path) ? given : path;
 }
 
-/** `whole`: nothing that decides numbers can be missing. Null: the weights or the tokenizer are not there. */
-async function lookUp(settings: HubSettings, id: HubId): Promise<{ folder: string; whole: boolean } | null> {
-  const commit = await cachedCommit(settings.cache, id);
+const isOfHub = (error: unknown): error is TagllmError =>
+  error instanceof TagllmError && error.code.startsWith("hub/");
+
+interface Cached {
+  readonly repo: string;
+  readonly commit: string;
+  readonly snapshot: string;
+  /** Decisive files that are not there, and that the commit may have. */
+  readonly unknown: readonly string[];
+}
+
+/** Null: the weights or the tokenizer are not there. */
+async function lookUp({ cache }: HubSettings, id: HubId): Promise<Cached | null> {
+  const commit = await cachedCommit(cache, id);
   if (commit === null) return null;
-  const folder = repoFolder(settings.cache, id.repo);
+  const folder = repoFolder(cache, id.repo);
   const snapshot = snapshotFolder(folder, commit);
   for (const name of required) if (!(await hasFile(snapshot, name))) return null;
   if (!(await hasWeights(snapshot))) return null;
-  const whole = (await hasFile(snapshot, decisive)) || (await isKnownAbsent(folder, commit, decisive));
-  return { folder: snapshot, whole };
+  const unknown: string[] = [];
+  for (const name of decisive) {
+    if ((await hasFile(snapshot, name)) || (await isKnownAbsent(folder, commit, name))) continue;
+    unknown.push(name);
+  }
+  return { repo: id.repo, commit, snapshot, unknown };
 }
+
+/** The snapshot with what its commit has of the unknown files; as it is where the hub does not say. */
+async function completed(settings: HubSettings, cached: Cached, options: HubOptions): Promise<string> {
+  const { repo, commit, snapshot, unknown } = cached;
+  if (unknown.length === 0 || settings.offline) return snapshot;
+  const listing = await list(settings, { repo, revision: commit }, options).catch(nullIf(isOfHub));
+  if (listing === null) return snapshot;
+  const there = new Set(listing.files);
+  const missed = unknown.filter((name) => there.has(name));
+  if (missed.length > 0) await fetchSmall({ settings, repo, commit }, missed, options);
+  // A cache that cannot be written is asked for again.
+  await noteAbsences(repoFolder(settings.cache, repo), commit, there).catch(nullIf(isOfHub));
+  return snapshot;
+}
+
+/** What catches errors of a kind, and no others. */
+const nullIf = (isExpected: (error: unknown) => boolean) => (error: unknown) => {
+  if (isExpected(error)) return null;
+  throw error;
+};
 
 async function hasWeights(snapshot: string): Promise<boolean> {
   if (await hasFile(snapshot, singleName)) return true;

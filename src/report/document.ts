@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Interval } from "../evaluate/bootstrap.ts";
 import type { Base } from "../models/base.ts";
-import { strongestBaseline, verdict } from "../study/methods.ts";
+import { isDefined, strongestBaseline, verdict } from "../study/methods.ts";
 import type { Report, StageReport, TaskReport } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
 import { loadTag } from "../tags/file.ts";
@@ -12,6 +12,7 @@ import type { Point, Series } from "./charts.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { drawMolecules } from "./molecules.ts";
 import { type FinishedRun, readRun } from "./read-run.ts";
+import { parsed, resolvedSchema } from "./run-schema.ts";
 import {
   type Confusion,
   confusionOf,
@@ -20,17 +21,20 @@ import {
   intervals,
   meanOverSeeds,
   type RowError,
+  whyNoIntervals,
   worstRows,
 } from "./summary.ts";
 
 export interface TaskDocument extends TaskReport {
   readonly verdict: string;
-  /** The best method beside the trained tag. */
+  /** The best method beside the trained tag; null where the metric that decides has no value. */
   readonly strongest: string | null;
   /** 95 %, of the trained tag; empty where the run kept no rows. */
   readonly intervals: Readonly<Record<string, Interval>>;
   /** What they are over. */
   readonly extent: string;
+  /** Why there are none, as a sentence; null where there are, and where the run kept no rows. */
+  readonly noIntervals: string | null;
   /** Truth and prediction, the mean over the seeds, of test rows; at most `scatterRows`. */
   readonly scatter: readonly Point[];
   /** null for numbers, and for more classes than a table can show. */
@@ -97,12 +101,15 @@ async function describeTask(run: FinishedRun, stage: StageReport, task: TaskRepo
   const perRow = meanOverSeeds(rows);
   const classes = Object.keys(rows[0]?.probabilities ?? {});
   const stride = Math.max(1, Math.ceil(perRow.length / scatterRows));
+  const extent = extentOf(rows.length ? rows : losses);
+  const strongest = strongestBaseline(task.methods);
   return {
     ...task,
     verdict: verdict(task.methods),
-    strongest: strongestBaseline(task.methods)?.method ?? null,
+    strongest: strongest && isDefined(strongest) ? strongest.method : null,
     intervals: intervals(rows, losses),
-    extent: extentText(extentOf(rows.length ? rows : losses)),
+    extent: extentText(extent),
+    noIntervals: whyNoIntervals(extent),
     scatter: classes.length
       ? []
       : perRow
@@ -158,10 +165,11 @@ interface ResolvedStudy {
   readonly tags?: Readonly<Record<string, { readonly from?: string }>>;
 }
 
-/** Empty where the file is not there. */
+/** Empty where the file is not there. @throws run/damaged */
 export async function resolvedStudy(folder: string): Promise<ResolvedStudy> {
-  const text = await readFile(join(folder, "study.resolved.json"), "utf8").catch(() => "{}");
-  return JSON.parse(text) as ResolvedStudy;
+  const file = join(folder, "study.resolved.json");
+  const text = await readFile(file, "utf8").catch(() => "{}");
+  return parsed<ResolvedStudy>(text, resolvedSchema, file);
 }
 
 const shellWord = (text: string): string =>

@@ -42,7 +42,7 @@ function runSection(run: RunDocument, several: boolean): string {
   ].join("\n");
 }
 
-const date = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
+const date = (iso: string): string => escapeText(`${iso.slice(0, 16).replace("T", " ")} UTC`);
 const duration = (seconds: number): string =>
   seconds < 90 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(1)} min`;
 
@@ -110,8 +110,9 @@ function methodsTable(task: TaskDocument): string {
   const range = Object.keys(task.intervals).length
     ? `; below it the 95 % interval over ${task.extent} (bootstrap)`
     : "";
+  const why = task.noIntervals === null ? "" : ` ${task.noIntervals}`;
   return `${table(`<thead><tr><th>test side</th>${head}</tr></thead><tbody>${rows.join("")}</tbody>`)}
-<p class="note">${seeds}${range}.</p>`;
+<p class="note">${seeds}${range}.${why}</p>`;
 }
 
 function confusionTable({ confusion, target }: TaskDocument): string {
@@ -175,7 +176,9 @@ function dataSection(run: RunDocument): string {
   const sides = (r: { train: number; validation: number; test: number }) =>
     `${r.train} / ${r.validation} / ${r.test}`;
   const rows = run.data.map((d) => {
-    const files = d.files.map((f) => `${escapeText(f.path)} <small>sha256 ${f.sha256.slice(0, 12)}</small>`);
+    const files = d.files.map(
+      (f) => `${escapeText(f.path)} <small>sha256 ${escapeText(f.sha256.slice(0, 12))}</small>`,
+    );
     const leaks = d.leaks.map((l) => `${escapeText(l.column)}: ${l.test.shared} of ${l.test.of}`).join("; ");
     return `<tr><th scope="row">${escapeText(d.name)}</th><td class="left">${files.join("<br>")}</td><td>${sides(d.rows)}</td><td>${sides(d.seen)}</td><td>${leaks || "–"}</td></tr>`;
   });

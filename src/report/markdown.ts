@@ -21,7 +21,9 @@ function runBlocks(run: RunDocument, several: boolean): string[] {
   return [
     several ? `# ${inline(run.folder)}` : "",
     run.about ? inline(run.about) : "",
-    `Base ${inline(run.base.name)} (${run.base.id}); seeds ${run.seeds.join(", ")}; ${run.created}; tagllm ${run.tagllm}.`,
+    inline(
+      `Base ${run.base.name} (${run.base.id}); seeds ${run.seeds.join(", ")}; ${run.created}; tagllm ${run.tagllm}.`,
+    ),
     list(warnings),
     ...run.stages.flatMap((s) => [
       `## Stage ${inline(s.stage)}`,
@@ -81,6 +83,7 @@ function taskBlocks(task: TaskDocument): string[] {
     `**${inline(task.verdict)}**`,
     table(["test side", ...metrics.map(headingOf)], rows),
     intervals.length ? `95 % intervals over ${task.extent}: ${intervals.join("; ")}.` : "",
+    task.noIntervals ?? "",
     ...(worst.length
       ? [
           "Worst test rows:",

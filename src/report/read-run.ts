@@ -1,10 +1,12 @@
 /** A run folder as a report needs it. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { z } from "zod";
 import { TagllmError } from "../errors.ts";
 import type { Report } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
 import { workerOf } from "../study/run-folder.ts";
+import { loggedEvent, lossRow, manifestSchema, parsed, predictedRow, reportSchema } from "./run-schema.ts";
 
 export interface PredictedRow {
   readonly seed: number;
@@ -62,10 +64,11 @@ export interface RunSummary {
   readonly report: Report | null;
 }
 
-/** @throws run/not-a-run, run/unfinished */
+/** @throws run/not-a-run, run/unfinished, run/damaged */
 export async function readRun(path: string): Promise<FinishedRun> {
   const folder = resolve(path);
-  const { state, report } = await summarise(folder);
+  const { state } = await summarise(folder);
+  const report = await readReport(folder);
   if (!report) {
     throw new TagllmError(
       "run/unfinished",
@@ -73,13 +76,13 @@ export async function readRun(path: string): Promise<FinishedRun> {
       state === "running" ? "Wait for it." : "Start its command again: it goes on where it was stopped.",
     );
   }
-  const events = await readLines<StudyEvent>(join(folder, "events.jsonl"));
+  const events = await readLines<StudyEvent>(join(folder, "events.jsonl"), loggedEvent);
   return {
     folder,
     report,
     events: events ?? [],
-    predictions: await readLines<PredictedRow>(join(folder, "predictions.jsonl")),
-    losses: await readLines<LossRow>(join(folder, "losses.jsonl")),
+    predictions: await readLines<PredictedRow>(join(folder, "predictions.jsonl"), predictedRow),
+    losses: await readLines<LossRow>(join(folder, "losses.jsonl"), lossRow),
   };
 }
 
@@ -95,8 +98,8 @@ export async function summarise(path: string): Promise<RunSummary> {
     );
   }
   const changed = (await stat(folder)).mtime.toISOString();
-  const report = names.includes("report.json") ? await readJson<Report>(join(folder, "report.json")) : null;
-  const manifest = await readJson<{ study?: { name?: string } }>(join(folder, "run.json"));
+  const report = await readReport(folder).catch(() => null);
+  const manifest = await readManifest(folder).catch(() => null);
   const study = report?.study.name ?? manifest?.study?.name ?? "?";
   const broken = names.includes("report.json") ? report === null : manifest === null;
   const running = (await workerOf(folder)) !== null;
@@ -113,25 +116,22 @@ export async function findRuns(path: string, depth = 3): Promise<RunSummary[]> {
   return (await Promise.all(folders.sort().map((f) => findRuns(f, depth - 1)))).flat();
 }
 
-async function readJson<T>(file: string): Promise<T | null> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as T;
-  } catch {
-    return null;
-  }
+const readManifest = (folder: string) =>
+  readJson<{ study?: { name?: string } }>(join(folder, "run.json"), manifestSchema);
+
+const readReport = (folder: string): Promise<Report | null> =>
+  readJson<Report>(join(folder, "report.json"), reportSchema);
+
+/** null when there is no such file. @throws run/damaged */
+async function readJson<T>(file: string, schema: z.ZodType): Promise<T | null> {
+  const text = await readText(file);
+  return text === null ? null : parsed<T>(text, schema, file);
 }
 
-/** null when there is no such file. */
-async function readLines<T>(file: string): Promise<T[] | null> {
-  const text = await readFile(file, "utf8").catch(() => null);
-  if (text === null) return null;
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line, i) => {
-    try {
-      return JSON.parse(line) as T;
-    } catch (cause) {
-      const problem = `Line ${i + 1} of ${file} is damaged.`;
-      throw new TagllmError("run/damaged", problem, "Restore it, or run the study again.", { cause });
-    }
-  });
+/** null when there is no such file. @throws run/damaged */
+async function readLines<T>(file: string, schema: z.ZodType): Promise<T[] | null> {
+  const lines = (await readText(file))?.split("\n").filter((line) => line !== "");
+  return lines?.map((line, i) => parsed<T>(line, schema, `Line ${i + 1} of ${file}`)) ?? null;
 }
+
+const readText = (file: string): Promise<string | null> => readFile(file, "utf8").catch(() => null);

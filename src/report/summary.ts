@@ -53,7 +53,14 @@ const groupOf = ({ group, row }: { readonly group?: number; readonly row: number
 export const extentText = ({ rows, groups }: Extent): string =>
   groups < rows ? `the ${groups} groups of test rows` : "test rows";
 
-/** 95 % intervals over the test rows, or their groups, of each metric's mean over the seeds. */
+/** Why there are no intervals; null where there are, or no rows. */
+export function whyNoIntervals({ rows, groups }: Extent): string | null {
+  if (groups !== 1) return null;
+  const what = rows === 1 ? "there is one test row" : `the ${rows} test rows are one group`;
+  return `No 95 % interval: ${what}, so every resample would be the same.`;
+}
+
+/** 95 % intervals over the test rows, or their groups, of each metric's mean over the seeds that has one. */
 export function intervals(
   predictions: readonly PredictedRow[],
   losses: readonly LossRow[],
@@ -61,17 +68,13 @@ export function intervals(
   const parts = predictions.length
     ? [predictedMetrics(predictions)]
     : [lossMetrics(losses), answerMetrics(losses)];
-  return Object.assign(
-    {},
-    ...parts.map(([seeds, rows]) =>
-      rows.length === 0
-        ? {}
-        : bootstrapIntervals(rows.length, meanOfRows(seeds), {
-            seed: 1,
-            resamples: 500,
-            groups: rows.map(groupOf),
-          }),
-    ),
+  const found = parts.flatMap(([seeds, rows]) => {
+    if (rows.length === 0) return [];
+    const options = { seed: 1, resamples: 500, groups: rows.map(groupOf) };
+    return Object.entries(bootstrapIntervals(rows.length, meanOfRows(seeds), options));
+  });
+  return Object.fromEntries(
+    found.filter(([, { low, high }]) => Number.isFinite(low) && Number.isFinite(high)),
   );
 }
 

@@ -46,33 +46,40 @@ export function beats(a: MethodResult, b: MethodResult): boolean {
   return gain(a, b) > Math.max(a.spread[metric] ?? 0, b.spread[metric] ?? 0);
 }
 
-/** By how much a is better than b in the metric that decides. */
+/** By how much a is better than b in the metric that decides; NaN where it is not defined for both. */
 export function gain(a: MethodResult, b: MethodResult): number {
   const metric = mainMetric([a]);
   const sign = metricInfo[metric]?.lower ? -1 : 1;
-  return sign * ((a.mean[metric] as number) - (b.mean[metric] as number));
+  return sign * (meanOf(a, metric) - meanOf(b, metric));
 }
+
+/** JSON has null for NaN. */
+const meanOf = ({ mean }: MethodResult, metric: string): number => mean[metric] ?? Number.NaN;
+
+/** Whether the metric that decides has a value. */
+export const isDefined = (method: MethodResult): boolean =>
+  Number.isFinite(meanOf(method, mainMetric([method])));
 
 const trainedTags = ["function tag", "domain tag"];
 
 export const isTrainedTag = ({ method }: MethodResult): boolean => trainedTags.includes(method);
 
-/** The best of the methods that are not the trained tag. */
+/** The best of the methods that are not the trained tag; the first where the metric is defined for none. */
 export function strongestBaseline(methods: readonly MethodResult[]): MethodResult | null {
   const others = methods.filter((m) => !isTrainedTag(m));
-  return others.length ? others.reduce((a, b) => (gain(b, a) > 0 ? b : a)) : null;
+  const defined = others.filter(isDefined);
+  const [first, ...rest] = defined.length ? defined : others;
+  return first ? rest.reduce((a, b) => (gain(b, a) > 0 ? b : a), first) : null;
 }
-
-const shown = (value: number | null | undefined): string =>
-  typeof value === "number" && Number.isFinite(value) ? metricText(value) : "–";
 
 /** How good the trained tag is against the strongest of the others, in one honest sentence. */
 export function verdict(methods: readonly MethodResult[]): string {
   const tag = methods.find(isTrainedTag);
   const best = strongestBaseline(methods);
   if (!tag || !best) return "There is nothing to compare with.";
+  if (!isDefined(tag) || !isDefined(best)) return notCompared(tag);
   const metric = mainMetric(methods);
-  const numbers = `${headingOf(metric)} ${shown(tag.mean[metric])} against ${shown(best.mean[metric])}`;
+  const numbers = `${headingOf(metric)} ${metricText(meanOf(tag, metric))} against ${metricText(meanOf(best, metric))}`;
   if (beats(best, tag))
     return `The ${tag.method} does not reach the strongest baseline, ${best.method}: ${numbers}.`;
   if (tag.perSeed.length < 2)
@@ -80,4 +87,12 @@ export function verdict(methods: readonly MethodResult[]): string {
   if (beats(tag, best))
     return `The ${tag.method} beats the strongest baseline, ${best.method}, by more than the spread of the seeds: ${numbers}.`;
   return `The ${tag.method} is level with the strongest baseline, ${best.method}, within the spread of the seeds: ${numbers}.`;
+}
+
+function notCompared(tag: MethodResult): string {
+  const metric = mainMetric([tag]);
+  // Only areas have no value where the share of right answers has one.
+  const oneClass = metric === "rocAuc" && Number.isFinite(tag.mean.accuracy);
+  const why = oneClass ? ": they are all of one class" : "";
+  return `The ${tag.method} cannot be compared in ${headingOf(metric)}, which is not defined on these test rows${why}.`;
 }

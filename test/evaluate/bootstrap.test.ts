@@ -85,9 +85,6 @@ test("groups are drawn whole: intervals hold what rows that vary together allow"
     bootstrapInterval(40, meanOf(values), alone),
     bootstrapInterval(40, meanOf(values), options),
   );
-  const one = bootstrapInterval(40, meanOf(values), { ...options, groups: new Int32Array(40) });
-  assert.ok(Math.abs(one.high - one.low) < 1e-12);
-
   const [effects, rows] = [30, 20];
   let [held, heldByRow] = [0, 0];
   for (let trial = 0; trial < 100; trial++) {
@@ -119,4 +116,16 @@ test("what is not defined is NaN", () => {
   });
   assert.ok(rarely.resamples > 25 && rarely.resamples < 75);
   assert.deepEqual([rarely.low, rarely.high], [1, 1]);
+});
+
+test("below two rows or groups there is nothing to resample, and no interval", () => {
+  const values = noise(22, 40);
+  const none = { low: Number.NaN, high: Number.NaN, resamples: 0 };
+  const options = { seed: 3, groups: new Int32Array(40).fill(7) };
+  assert.deepEqual(bootstrapInterval(40, meanOf(values), options), { value: mean(values), ...none });
+  assert.deepEqual(bootstrapInterval(1, meanOf(values), { seed: 3 }), { value: values[0], ...none });
+  const one = Float64Array.of(3);
+  assert.deepEqual(ratioDifference(one, one, one, { seed: 3 }), { value: 0, ...none });
+  const two = { ...options, groups: Int32Array.from(values, (_, i) => i % 2) };
+  assert.equal(bootstrapInterval(40, meanOf(values), two).resamples, 2000);
 });

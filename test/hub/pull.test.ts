@@ -21,7 +21,7 @@ import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { encodeSafetensors } from "../../src/weights/safetensors.ts";
 import { gitSha1 } from "../support/hub.ts";
-import { blobsOf, name, polyglot, smallModel, temporary, tree, world } from "./folder.ts";
+import { blobsOf, name, polyglot, smallModel, temporary, tree, type World, world } from "./folder.ts";
 
 test("the files of a base land as huggingface_hub has them, and only those", async (t) => {
   const { hub, cache, options } = await world(t, polyglot());
@@ -196,18 +196,86 @@ for (const links of [true, false]) {
         symlinkSync(`../../blobs/${blob}`, join(snapshot, file));
       } else writeFileSync(join(snapshot, file), content);
     }
+    mkdirSync(join(home, ".no_exist", commit), { recursive: true });
+    const noted = (file: string) => writeFileSync(join(home, ".no_exist", commit, file), "");
+    for (const file of ["generation_config.json", "chat_template.jinja", "chat_template.json"]) noted(file);
     assert.equal(await findBase(name, options), snapshot);
     assert.equal(await findBase(`${name}@${commit}`, options), snapshot);
     assert.equal(hub.requests.length, 0);
     rmSync(join(snapshot, "tokenizer_config.json"));
-    mkdirSync(join(home, ".no_exist", commit), { recursive: true });
-    writeFileSync(join(home, ".no_exist", commit, "tokenizer_config.json"), "");
+    noted("tokenizer_config.json");
     assert.equal(await findBase(name, options), snapshot, "Python has noted that there is no such file");
     assert.equal(hub.requests.length, 0);
     rmSync(join(snapshot, "tokenizer.json"));
     assert.notEqual(await findBase(name, options), snapshot, "without its tokenizer it is no base");
   });
 }
+
+/** Config, tokenizer and weights in the cache, as a program has it that never asked for more; the commit. */
+function cachedInPart({ hub, cache }: World, more: Record<string, string>): string {
+  const commit = hub.commit(name, { ...smallModel(), ...more });
+  hub.commit(name, smallModel("newer"));
+  const home = join(cache, "models--lab--polyglot");
+  const snapshot = join(home, "snapshots", commit);
+  for (const folder of [join(home, "refs"), snapshot]) mkdirSync(folder, { recursive: true });
+  writeFileSync(join(home, "refs", "main"), commit);
+  for (const file of ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"])
+    writeFileSync(join(snapshot, file), smallModel()[file] as string);
+  return commit;
+}
+
+test("what another program did not ask for is asked for once, at the commit that is there", async (t) => {
+  const here = await world(t);
+  const { hub, cache, options } = here;
+  const more = { "chat_template.jinja": "{{ messages }}", "generation_config.json": '{"eos_token_id": 1}' };
+  const commit = cachedInPart(here, more);
+  const snapshot = join(cache, "models--lab--polyglot", "snapshots", commit);
+  assert.equal(await findBase(name, options), snapshot);
+  for (const [file, content] of Object.entries(more))
+    assert.equal(readFileSync(join(snapshot, file), "utf8"), content);
+  assert.deepEqual(tree(join(cache, "models--lab--polyglot", ".no_exist")), [`${commit}/chat_template.json`]);
+  const asked = hub.requests.flatMap(({ file }) => (file === undefined ? [] : [file]));
+  assert.deepEqual([...new Set(asked)].sort(), Object.keys(more), "and not for the weights");
+  hub.requests.length = 0;
+  assert.equal(await findBase(name, options), snapshot);
+  assert.equal(hub.requests.length, 0);
+});
+
+test("where the hub cannot be asked what is there is used; where it has more, that must come", async (t) => {
+  const here = await world(t);
+  const { hub, cache, options } = here;
+  const commit = cachedInPart(here, { "chat_template.jinja": "{{ messages }}" });
+  const home = join(cache, "models--lab--polyglot");
+  const snapshot = join(home, "snapshots", commit);
+  const before = hub.connections;
+  const offline = { ...options, env: { ...options.env, HF_HUB_OFFLINE: "1" } };
+  assert.equal(await findBase(name, offline), snapshot);
+  assert.equal(hub.connections, before);
+  for (const status of [401, 403, 404, 503]) {
+    hub.interfere = (_request, response) => {
+      response.writeHead(status).end();
+      return true;
+    };
+    assert.equal(await findBase(name, options), snapshot, String(status));
+  }
+  hub.interfere = ({ file }, response) => {
+    if (file === undefined) return false;
+    response.writeHead(403, { "x-error-code": "GatedRepo" }).end();
+    return true;
+  };
+  await assert.rejects(findBase(name, options), { code: "hub/denied", message: /chat_template\.jinja/ });
+  hub.interfere = () => false;
+  writeFileSync(join(home, ".no_exist"), "a cache where no absence can be noted");
+  assert.equal(await findBase(name, options), snapshot);
+  assert.equal(readFileSync(join(snapshot, "chat_template.jinja"), "utf8"), "{{ messages }}");
+});
+
+test("a pull notes what its commit does not have", async (t) => {
+  const { cache, options } = await world(t);
+  const { commit } = await pullModel(name, options);
+  const noted = tree(join(cache, "models--lab--polyglot", ".no_exist", commit));
+  assert.deepEqual(noted, ["chat_template.jinja", "chat_template.json", "generation_config.json"]);
+});
 
 test("revisions: a branch, a pull request, a commit; the cache keeps each", async (t) => {
   const { hub, cache, options } = await world(t, smallModel("one"));

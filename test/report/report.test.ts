@@ -195,9 +195,11 @@ test("what is no finished run is refused, or said to be damaged", async (t) => {
   const refused = await run(["report", unfinished]);
   assert.match(refused.stderr, /^error\[run\/unfinished\].* unfinished: /);
   await writeFile(join(unfinished, "report.json"), "{");
+  assert.match((await run(["report", unfinished])).stderr, /^error\[run\/damaged\].*report\.json is damaged/);
   assert.match((await run(["runs", "list", home])).stdout, /unfinished\s+damaged/);
   await cp(join(folder, "run", "report.json"), join(unfinished, "report.json"));
-  await writeFile(join(unfinished, "predictions.jsonl"), '{"seed":1}\n{');
+  const [line] = (await readFile(join(folder, "run", "predictions.jsonl"), "utf8")).split("\n");
+  await writeFile(join(unfinished, "predictions.jsonl"), `${line}\n{`);
   assert.match((await run(["report", unfinished])).stderr, /^error\[run\/damaged\].*Line 2 /);
   await rm(join(unfinished, "predictions.jsonl"));
   const older = await run(["report", unfinished, "--format", "json"]);

@@ -61,7 +61,8 @@ export async function readBase(
   const checkpoint = await openCheckpoint(folder);
   const architecture = readArchitecture(checkpoint.config);
   const tensors = modelTensors(checkpoint, architecture);
-  const tokenizer = await loadTokenizer(folder);
+  const ends = await readEndTokens(checkpoint, architecture.vocabSize);
+  const tokenizer = await loadTokenizer(folder, ends);
   if (tokenizer.vocabSize > architecture.vocabSize) {
     throw new TagllmError(
       "model/config",
@@ -69,7 +70,8 @@ export async function readBase(
       "Check that tokenizer.json belongs to this checkpoint.",
     );
   }
-  const endTokens = await readEndTokens(checkpoint, tokenizer, architecture.vocabSize);
+  const { eosId } = tokenizer;
+  const endTokens = [...new Set(eosId === null ? ends : [...ends, eosId])];
   const name = repoOfSnapshot(folder) ?? basename(resolve(folder));
   const fingerprint = baseFingerprint({
     name,

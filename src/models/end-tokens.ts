@@ -1,4 +1,4 @@
-/** Which tokens end a text: what generation_config.json says, else config.json, and the tokenizer's EOS. */
+/** Which tokens end a text by a checkpoint: what generation_config.json says, else config.json. */
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { type JsonObject, readJsonObject } from "../json-file.ts";
@@ -7,22 +7,16 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 const KEY = "eos_token_id";
 
 /** @throws model/config, model/config-json */
-export async function readEndTokens(
-  { folder, config }: Checkpoint,
-  { eosId }: { eosId: number | null },
-  vocabSize: number,
-): Promise<number[]> {
+export async function readEndTokens({ folder, config }: Checkpoint, vocabSize: number): Promise<number[]> {
   const path = join(folder, "generation_config.json");
   const generation = await readJsonObject(
     path,
     "model/config-json",
     "Download the file again, or remove it.",
   );
-  const said =
-    generation?.[KEY] != null
-      ? listed(generation, path, vocabSize)
-      : listed(config, "config.json", vocabSize);
-  return [...new Set([...said, ...(eosId === null ? [] : [eosId])])];
+  return generation?.[KEY] != null
+    ? listed(generation, path, vocabSize)
+    : listed(config, "config.json", vocabSize);
 }
 
 function listed(settings: JsonObject, file: string, vocabSize: number): number[] {

@@ -5,8 +5,8 @@
  */
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
-import type { TextTokenizer } from "../tokenizer/tokenizer.ts";
-import type { BoundField, BoundTemplate } from "./bind.ts";
+import type { Place, TextTokenizer } from "../tokenizer/tokenizer.ts";
+import type { BoundField, BoundPart, BoundTemplate } from "./bind.ts";
 
 /** Positions of one use of a tag: [position, position + length of the tag). */
 export interface Slot {
@@ -95,8 +95,8 @@ export function compilePrompt(
   row: Readonly<Record<string, string>>,
   options: PromptOptions,
 ): Prompt {
-  const question = questionSegments(bound, row, options);
-  const answer = options.withTarget ? answerSegments(bound, row, options) : [];
+  const { segments: question, place } = questionSegments(bound, row, options);
+  const answer = options.withTarget ? answerSegments(bound, row, options, place) : [];
   const segments = [...question, ...answer];
   const trimmed = trimFields(segments, options);
 
@@ -111,43 +111,47 @@ export function compilePrompt(
   return { ...layOut(segments, length), readout, target, trimmed };
 }
 
+/** The segments of a question, and the place behind them. */
 function questionSegments(
-  bound: BoundTemplate,
+  { question }: BoundTemplate,
   row: Readonly<Record<string, string>>,
-  options: PromptOptions,
-): Segment[] {
-  const { tokenizer } = options;
-  const segments: Segment[] = options.bos ? [controlSegment("bos", tokenizer)] : [];
-  let atStart = true;
-  for (const part of bound.question) {
+  { tokenizer, bos }: PromptOptions,
+): { segments: Segment[]; place: Place } {
+  const segments: Segment[] = bos ? [controlSegment("bos", tokenizer)] : [];
+  let place: Place = { atStart: true };
+  for (const part of question) {
     if (part.kind === "chat") {
-      segments.push(chatSegment(part.text, tokenizer, atStart));
-      atStart = false;
+      const ids = tokenizer.encodeMarkup(part.text, place);
+      segments.push(chatSegment(part.text, ids, tokenizer, place));
+      place = { atStart: false, after: ids.at(-1) ?? place.after };
       continue;
     }
-    if (part.kind === "tag") {
-      const { name, length } = part.tag;
-      segments.push(fixed("tag", `<${name}>`, new Int32Array(length).fill(tagSlot), name));
-      if (length > 0) atStart = false;
-      continue;
-    }
-    segments.push(
-      part.kind === "text"
-        ? fixed("text", part.text, tokenizer.encode(part.text, { atStart }))
-        : fieldSegment(part, row, tokenizer, atStart),
-    );
-    atStart = false;
+    const segment = questionSegment(part, row, tokenizer, place);
+    segments.push(segment);
+    if (segment.ids.length > 0) place = { atStart: false };
   }
-  return segments;
+  return { segments, place };
+}
+
+function questionSegment(
+  part: Exclude<BoundPart, { kind: "chat" }>,
+  row: Readonly<Record<string, string>>,
+  tokenizer: TextTokenizer,
+  place: Place,
+): Segment {
+  if (part.kind === "text") return fixed("text", part.text, tokenizer.encode(part.text, place));
+  if (part.kind === "field") return fieldSegment(part, row, tokenizer, place);
+  const { name, length } = part.tag;
+  return fixed("tag", `<${name}>`, new Int32Array(length).fill(tagSlot), name);
 }
 
 function fieldSegment(
   part: BoundField,
   row: Readonly<Record<string, string>>,
   tokenizer: TextTokenizer,
-  atStart: boolean,
+  place: Place,
 ): Segment {
-  const { text, ids } = tokeniseField(part, row, tokenizer, atStart);
+  const { text, ids } = tokeniseField(part, row, tokenizer, place);
   const segment: Segment = {
     kind: "field",
     name: part.name,
@@ -165,13 +169,14 @@ function answerSegments(
   bound: BoundTemplate,
   row: Readonly<Record<string, string>>,
   options: PromptOptions,
+  { after }: Place,
 ): Segment[] {
   const { tokenizer } = options;
   if (bound.target === null) {
     const problem = `The template ${quote(bound.source)} has no target.`;
     throw new TagllmError("prompts/no-target", problem, "End it with a function tag and the target's field.");
   }
-  const { text, ids } = tokeniseField(bound.target, row, tokenizer, false);
+  const { text, ids } = tokeniseField(bound.target, row, tokenizer, { atStart: false, after });
   const segments = [fixed("target", text, ids, bound.target.name)];
   if (bound.closing !== "") {
     segments.push(fixed("text", bound.closing, tokenizer.encode(bound.closing, { atStart: false })));
@@ -184,8 +189,7 @@ function answerSegments(
 }
 
 /** What a chat template writes before the first message, without a BOS of its own: `bos` says whether there is one. */
-function chatSegment(text: string, tokenizer: TextTokenizer, atStart: boolean): Segment {
-  const ids = tokenizer.encodeMarkup(text, { atStart });
+function chatSegment(text: string, ids: Int32Array, tokenizer: TextTokenizer, { atStart }: Place): Segment {
   if (!atStart || !beginsWithBos(text, tokenizer)) return fixed("chat", text, ids);
   return fixed("chat", text.slice(tokenizer.tokenText(ids[0] as number).length), ids.subarray(1));
 }
@@ -217,7 +221,7 @@ function tokeniseField(
   field: { name: string; blanks: string; splitCharacters: boolean },
   row: Readonly<Record<string, string>>,
   tokenizer: TextTokenizer,
-  atStart: boolean,
+  place: Place,
 ): { text: string; ids: Int32Array } {
   const { name, blanks, splitCharacters } = field;
   const value = Object.hasOwn(row, name) ? row[name] : undefined;
@@ -227,9 +231,7 @@ function tokeniseField(
     throw new TagllmError("prompts/missing-field", problem, "Give every row all fields of the template.");
   }
   const text = blanks + value;
-  const ids = splitCharacters
-    ? tokenizer.encodeCharacters(text, { atStart })
-    : tokenizer.encode(text, { atStart });
+  const ids = splitCharacters ? tokenizer.encodeCharacters(text, place) : tokenizer.encode(text, place);
   if (value.trim() === "" || ids.length === 0) {
     const problem = `A row has an empty value, ${quote(value)}, for the field ${quote(name)}.`;
     throw new TagllmError("prompts/empty-field", problem, "Fill it in or leave the row out.");

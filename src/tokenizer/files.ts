@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { isObject, type JsonObject, readJsonObject } from "../json-file.ts";
 import { quote } from "../suggest.ts";
+import { splitBehaviors } from "./steps.ts";
 
 export type ModelType = "BPE" | "WordLevel" | "WordPiece" | "Unigram";
 
@@ -166,12 +167,17 @@ const MUST_BE_TEXT: ReadonlySet<string> = new Set(["prepend", "content", "replac
 function checkSteps(step: unknown, where: string): void {
   if (step === undefined || step === null) return;
   const fields = asObject(step, where);
-  const { type, pattern, length, normalizers, pretokenizers, decoders } = fields;
+  const { type, pattern, behavior, length, normalizers, pretokenizers, decoders } = fields;
   if (typeof type !== "string") throw invalid(`${where} has no type.`);
   if (type === "Split" || type === "Replace") {
     const { String: text, Regex: regex } = asObject(pattern, `${where}: the pattern of ${type}`);
     if (typeof (text ?? regex) !== "string")
       throw invalid(`${where}: the pattern of ${type} is ${describe(pattern)}.`);
+  }
+  const splits = type === "Split" || (type === "Punctuation" && behavior !== undefined);
+  if (splits && !splitBehaviors.includes(behavior as string)) {
+    const known = splitBehaviors.join(", ");
+    throw invalid(`${where}: the behavior of ${type} is ${describe(behavior)}, none of ${known}.`);
   }
   for (const [key, value] of Object.entries(fields)) {
     if (MUST_BE_TEXT.has(key) && typeof value !== "string") {

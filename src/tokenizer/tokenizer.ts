@@ -1,7 +1,8 @@
 /**
  * Text to token ids and back, on @huggingface/tokenizers, with what prompts need and the library lacks: text never
  * becomes a control token, no BOS or EOS is added, and a dummy prefix (the "▁" of SentencePiece) appears only at the
- * start of a prompt. Ids are otherwise those of the library without special tokens.
+ * start of a prompt and, where the tokenizer has one for every section of a text, after an added token. Ids are
+ * otherwise those of the library without special tokens.
  * Not here: truncation, padding, which prompt gets BOS (prompts/).
  */
 
@@ -17,7 +18,16 @@ import { KnownTexts } from "./known-texts.ts";
 import { AddedToken, type LibraryModel, type LibraryTokenizer, Tokenizer } from "./library.ts";
 import { Markup } from "./markup.ts";
 import { makeModel } from "./models.ts";
+import { Sections } from "./sections.ts";
 import { rewriteStep } from "./steps.ts";
+
+/** Where a text stands in a prompt. */
+export interface Place {
+  /** Whether nothing but BOS comes before it. */
+  readonly atStart: boolean;
+  /** The token directly before it, if a chat template wrote it: it may take blanks away or ask for a prefix. */
+  readonly after?: number | undefined;
+}
 
 export interface TextTokenizer {
   /** One more than the largest id; the model's embedding may have more rows. */
@@ -29,12 +39,13 @@ export interface TextTokenizer {
   /**
    * Ids of plain text. Control tokens inside it are ordinary characters; only a character without a token may give
    * the unknown token. Added tokens that are not special match as in Hugging Face's tokenizers. Lone surrogates
-   * count as U+FFFD. A dummy prefix is added only when `atStart`.
+   * count as U+FFFD. A dummy prefix is added only when `atStart` or, by tokenizers that have one for every section,
+   * `after` an added token.
    * Throws tokenizer/unknown-text when a character has no token and there is no unknown token.
    */
-  encode(text: string, options: { atStart: boolean }): Int32Array;
+  encode(text: string, place: Place): Int32Array;
   /** The same, but each Unicode character is encoded alone; one may give several (byte) tokens. */
-  encodeCharacters(text: string, options: { atStart: boolean }): Int32Array;
+  encodeCharacters(text: string, place: Place): Int32Array;
   /**
    * Text of ids by the tokenizer's decoder alone (`clean_up_tokenization_spaces` is not applied, as it changes text).
    * `skipSpecial` leaves control tokens out. Throws tokenizer/id.
@@ -44,7 +55,7 @@ export interface TextTokenizer {
    * Ids of what a chat template wrote: control tokens inside it are control tokens, and the rest is as `encode` has
    * it. Throws tokenizer/unknown-text.
    */
-  encodeMarkup(text: string, options: { atStart: boolean }): Int32Array;
+  encodeMarkup(text: string, place: Place): Int32Array;
   isControl(id: number): boolean;
   /** False for rows of the model's embedding beyond the vocabulary, and for gaps in it. */
   hasToken(id: number): boolean;
@@ -56,12 +67,16 @@ export interface TextTokenizer {
   readonly fingerprint: string;
 }
 
-/** Loads tokenizer.json and, if there, tokenizer_config.json. Throws tokenizer/missing or tokenizer/invalid. */
-export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
+/**
+ * Loads tokenizer.json and, if there, tokenizer_config.json. Throws tokenizer/missing or tokenizer/invalid.
+ * @param ends tokens that end a text by the checkpoint: the first control token among them is EOS where the files name
+ * none (gpt2)
+ */
+export async function loadTokenizer(folder: string, ends: readonly number[] = []): Promise<TextTokenizer> {
   try {
     const files = await readTokenizerFiles(folder);
     const chat = await readChatTemplate(folder, files.config);
-    const tokenizer = new FolderTokenizer(files, findControlTokens(files), chat);
+    const tokenizer = new FolderTokenizer(files, findControlTokens(files), chat, ends);
     tokenizer.checkThatItWorks();
     return tokenizer;
   } catch (error) {
@@ -78,31 +93,38 @@ class FolderTokenizer implements TextTokenizer {
   readonly fingerprint: string;
   readonly chat: ChatTemplate | null;
   readonly #markup: Markup;
+  readonly #sections: Sections;
   readonly #tokens: ReadonlyMap<number, string>;
   readonly #controlIds: ReadonlySet<number>;
   readonly #isByteLevel: boolean;
-  readonly #first: LibraryTokenizer;
-  readonly #later: LibraryTokenizer;
+  readonly #prefixed: LibraryTokenizer;
+  readonly #plain: LibraryTokenizer;
   readonly #laterCharacters = new Map<string, Int32Array>();
-  readonly #knownAtStart = new KnownTexts();
+  readonly #knownPrefixed = new KnownTexts();
   readonly #known = new KnownTexts();
 
-  constructor(files: TokenizerFiles, control: ControlTokens, chat: ChatTemplate | null) {
+  constructor(
+    files: TokenizerFiles,
+    control: ControlTokens,
+    chat: ChatTemplate | null,
+    ends: readonly number[],
+  ) {
     this.chat = chat;
     this.#markup = new Markup(files.added.filter(({ content }) => control.contents.has(content)));
+    this.#sections = new Sections(files, control);
     this.#tokens = new Map([...files.ids].map(([token, id]) => [id, token]));
     this.vocabSize = 1 + [...this.#tokens.keys()].reduce((largest, id) => Math.max(largest, id), -1);
     this.bosId = control.bosId;
-    this.eosId = control.eosId;
     this.addBos = control.addBos;
     this.fingerprint = fingerprint(files, control);
     const isControl = (token: string) => control.contents.has(token);
     this.#controlIds = new Set([...this.#tokens].flatMap(([id, token]) => (isControl(token) ? [id] : [])));
+    this.eosId = control.eosId ?? ends.find((id) => this.#controlIds.has(id)) ?? null;
     this.#isByteLevel = mentionsByteLevel(files.tokenizer.decoder);
     const model = makeModel(files, control.contents);
     for (const [id, token] of this.#tokens) model.vocab[id] = token;
-    this.#first = makePipeline(files, control, model, true);
-    this.#later = makePipeline(files, control, model, false);
+    this.#prefixed = makePipeline(files, control, model, true);
+    this.#plain = makePipeline(files, control, model, false);
   }
 
   /** Many settings fail only in use: meet such a failure now, where it is clear which file is at fault. */
@@ -111,36 +133,35 @@ class FolderTokenizer implements TextTokenizer {
     this.decode([...this.#tokens.keys()].slice(0, 1));
   }
 
-  encode(text: string, { atStart }: { atStart: boolean }): Int32Array {
-    const known = atStart ? this.#knownAtStart : this.#known;
-    const ids = known.get(text) ?? this.#encode(text, atStart);
-    known.set(text, ids);
+  encode(text: string, place: Place): Int32Array {
+    const own = this.#sections.strip(text, place);
+    const prefixed = this.#sections.isPrefixed(place);
+    const known = prefixed ? this.#knownPrefixed : this.#known;
+    const ids = known.get(own) ?? this.#encode(own, prefixed);
+    known.set(own, ids);
     return ids.slice();
   }
 
-  #encode(text: string, atStart: boolean): Int32Array {
-    const pipeline = atStart ? this.#first : this.#later;
-    const { ids } = pipeline.encode(wellFormed(text), { add_special_tokens: false });
-    return Int32Array.from(ids, (id) => id ?? failUnknown(text));
+  #encode(text: string, prefixed: boolean): Int32Array {
+    const parts = this.#sections.split(wellFormed(text));
+    return joined(parts, { atStart: prefixed }, (section, place) => {
+      const pipeline = this.#sections.isPrefixed(place) ? this.#prefixed : this.#plain;
+      const { ids } = pipeline.encode(section, { add_special_tokens: false });
+      return ids.map((id) => id ?? failUnknown(text));
+    });
   }
 
-  encodeCharacters(text: string, { atStart }: { atStart: boolean }): Int32Array {
+  encodeCharacters(text: string, place: Place): Int32Array {
     const ids: number[] = [];
     for (const character of wellFormed(text)) {
-      const isFirst = atStart && ids.length === 0;
-      for (const id of isFirst ? this.encode(character, { atStart }) : this.#laterCharacter(character))
-        ids.push(id);
+      const own = ids.length === 0 ? this.encode(character, place) : this.#laterCharacter(character);
+      for (const id of own) ids.push(id);
     }
     return Int32Array.from(ids);
   }
 
-  encodeMarkup(text: string, { atStart }: { atStart: boolean }): Int32Array {
-    const ids: number[] = [];
-    for (const part of this.#markup.split(text)) {
-      if (typeof part === "number") ids.push(part);
-      else for (const id of this.encode(part, { atStart: atStart && ids.length === 0 })) ids.push(id);
-    }
-    return Int32Array.from(ids);
+  encodeMarkup(text: string, place: Place): Int32Array {
+    return joined(this.#markup.split(text), place, (part, own) => this.encode(part, own));
   }
 
   isControl(id: number): boolean {
@@ -165,7 +186,7 @@ class FolderTokenizer implements TextTokenizer {
       this.#token(id);
       if (!(options.skipSpecial && this.#controlIds.has(id))) kept.push(id);
     }
-    return kept.length === 0 ? "" : this.#first.decode(kept, { clean_up_tokenization_spaces: false });
+    return kept.length === 0 ? "" : this.#prefixed.decode(kept, { clean_up_tokenization_spaces: false });
   }
 
   tokenText(id: number): string {
@@ -190,10 +211,10 @@ function makePipeline(
   files: TokenizerFiles,
   control: ControlTokens,
   model: LibraryModel,
-  atStart: boolean,
+  prefixed: boolean,
 ): LibraryTokenizer {
   const step = (name: string) =>
-    rewriteStep((files.tokenizer[name] as JsonObject | null | undefined) ?? null, atStart);
+    rewriteStep((files.tokenizer[name] as JsonObject | null | undefined) ?? null, prefixed);
   const { remove_space, do_lowercase_and_remove_accent } = files.config;
   const pipeline = new Tokenizer(
     {
@@ -212,6 +233,20 @@ function makePipeline(
     pipeline.decoder.end_of_word_suffix = model.end_of_word_suffix;
   }
   return pipeline;
+}
+
+/** Ids of tokens, and of the texts between them, each of which knows the token before it. */
+function joined(
+  parts: readonly (number | string)[],
+  place: Place,
+  encode: (text: string, place: Place) => Iterable<number>,
+): Int32Array {
+  const ids: number[] = [];
+  for (const part of parts) {
+    const own = ids.length === 0 ? place : { atStart: false, after: ids.at(-1) };
+    for (const id of typeof part === "number" ? [part] : encode(part, own)) ids.push(id);
+  }
+  return Int32Array.from(ids);
 }
 
 function wellFormed(text: string): string {

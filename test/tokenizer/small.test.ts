@@ -136,6 +136,71 @@ test("the prefix space of a byte-level tokenizer comes only at the start of a pr
   assert.equal(tokenizer.tokenText(2), " a");
 });
 
+/** "<x>" (16) and the control tokens; what else is said of them all. */
+const withTokens = (said: object) => ({
+  ...sentencePiece,
+  added_tokens: [...(sentencePiece.added_tokens as object[]), { id: 16, content: "<x>", special: false }].map(
+    (token) => ({ ...token, normalized: false, ...said }),
+  ),
+});
+
+test("a prefix before every section of a text comes again after an added token", async () => {
+  const metaspace = (prepend_scheme: string) => ({
+    ...withTokens({}),
+    normalizer: null,
+    pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme, split: false },
+  });
+  for (const [json, again] of [
+    [withTokens({}), 9],
+    [metaspace("always"), 9],
+    [metaspace("first"), 8],
+    [metaspace("never"), 8],
+  ] as const) {
+    const tokenizer = await tokenizerFrom(json);
+    const markup = (text: string, place = later) => [...tokenizer.encodeMarkup(text, place)];
+    assert.deepEqual(markup("<s>ab<x>ab", start), [1, again, 16, again]);
+    assert.deepEqual(markup("ab</s>ab"), [8, 2, again]);
+    assert.deepEqual([...tokenizer.encode("ab<x>ab<s>", later)].slice(0, 3), [8, 16, again]);
+    for (const [after, expected] of [
+      [1, again],
+      [16, again],
+      [8, 8],
+    ] as const) {
+      const place = { atStart: false, after };
+      assert.deepEqual([...tokenizer.encode("ab", place)], [expected]);
+      assert.deepEqual(markup("ab<s>", place), [expected, 1]);
+    }
+    const characters = [...tokenizer.encodeCharacters("ab", { atStart: false, after: 1 })];
+    assert.deepEqual(characters, again === 9 ? [5, 6, 7] : [6, 7]);
+  }
+});
+
+test("a prefix that a normalizer writes does not come again after a token that is found behind it", async () => {
+  const tokenizer = await tokenizerFrom(withTokens({ normalized: true }));
+  assert.deepEqual([...tokenizer.encode("ab", { atStart: false, after: 16 })], [8]);
+});
+
+test("blanks go to the added token before them where it says so", async () => {
+  const tokenizer = await tokenizerFrom(withTokens({ rstrip: true }));
+  const place = { atStart: false, after: 2 };
+  assert.deepEqual([...tokenizer.encode(" \n ab ab", place)], [9, 9]);
+  assert.deepEqual([...tokenizer.encodeCharacters("  ab", place)], [5, 6, 7]);
+  assert.deepEqual([...tokenizer.encodeMarkup(" </s> ab<x>  ab", place)], [2, 9, 16, 9]);
+  assert.deepEqual([...tokenizer.encode(" ab", { atStart: false, after: 9 })], [9]);
+});
+
+test("a byte-level prefix space comes again after an added token, too", async () => {
+  const model = { type: "BPE", vocab: vocabulary("a", "Ġ", "Ġa", "<e>"), merges: ["Ġ a"] };
+  const added_tokens = [{ id: 3, content: "<e>", special: true }];
+  const ids = async (add_prefix_space: boolean) => {
+    const step = { type: "ByteLevel", add_prefix_space };
+    const tokenizer = await tokenizerFrom({ added_tokens, pre_tokenizer: step, decoder: step, model });
+    return [...tokenizer.encodeMarkup("a<e>a", start)];
+  };
+  assert.deepEqual(await ids(true), [2, 3, 2]);
+  assert.deepEqual(await ids(false), [0, 3, 0]);
+});
+
 test("an old Metaspace step without a prefix never gets one", async () => {
   const step = { type: "Metaspace", replacement: "▁", add_prefix_space: false };
   const tokenizer = await tokenizerFrom({ ...unigram, pre_tokenizer: step });

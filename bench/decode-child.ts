@@ -14,9 +14,10 @@ import { decode } from "../src/generate/decode.ts";
 import { chooser } from "../src/generate/sampling.ts";
 import { SingleWriter } from "../src/generate/writer.ts";
 import { readArchitecture } from "../src/models/families.ts";
+import { bareBase } from "../test/support/bare-base.ts";
 import { answerLines } from "./answer-lines.mjs";
 import type { Decoded, DecodeShape } from "./decode-shape.ts";
-import { baseOf, random, randomFloats, uploadWeights } from "./random-base.ts";
+import { random, randomFloats, uploadWeights } from "./random-base.ts";
 
 const VECTORS = 10;
 /** Tokens of the prompt behind the stored span. */
@@ -27,7 +28,7 @@ const precision = process.argv[3] as Precision;
 const engine = await Engine.start({ threads: shape.threads, precision });
 const architecture = readArchitecture(shape.config);
 await uploadWeights(engine, architecture);
-const base = baseOf(architecture, engine);
+const base = bareBase(architecture, engine);
 const vectors = randomFloats(VECTORS * architecture.hiddenSize);
 const runnerOf = (reuse: "none" | "spans") =>
   new Runner(base, () => vectors, { reuse, tokens: shape.prompt });

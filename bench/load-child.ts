@@ -13,8 +13,8 @@ import { SingleWriter } from "../src/generate/writer.ts";
 import { readArchitecture } from "../src/models/families.ts";
 import { modelTensors } from "../src/models/tensors.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
+import { bareBase } from "../test/support/bare-base.ts";
 import { textQuery } from "../test/support/random-prompts.ts";
-import { baseOf } from "./random-base.ts";
 
 const [TOKENS, WRITTEN] = [16, 2];
 const [folder, way] = process.argv.slice(2) as [string, "mapped" | "read"];
@@ -33,7 +33,7 @@ const checkpoint = await openCheckpoint(folder);
 const architecture = readArchitecture(checkpoint.config);
 await engine.load([...modelTensors(checkpoint, architecture)].map(([name, info]) => ({ name, info })));
 const loaded = performance.now();
-const runner = new Runner(baseOf(architecture, engine), () => new Float32Array(0), {
+const runner = new Runner(bareBase(architecture, engine), () => new Float32Array(0), {
   reuse: "none",
   tokens: 512,
 });

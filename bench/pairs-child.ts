@@ -12,9 +12,10 @@ import { BlockStore } from "../src/batch/store.ts";
 import { Engine } from "../src/engine/engine.ts";
 import type { Precision } from "../src/engine/precision.ts";
 import { readArchitecture } from "../src/models/families.ts";
+import { bareBase } from "../test/support/bare-base.ts";
 import { answerLines } from "./answer-lines.mjs";
 import { type PairsShape, PROMPT, pairQueries } from "./pairs.ts";
-import { baseOf, random, randomFloats, uploadWeights } from "./random-base.ts";
+import { random, randomFloats, uploadWeights } from "./random-base.ts";
 
 const STEP = 32;
 const TOKENS = 512;
@@ -30,7 +31,7 @@ const width = architecture.hiddenSize;
 const vectors = new Map(
   ["Protein", "SMILES", "Affinity"].map((tag) => [tag, randomFloats(PROMPT.vectors * width)]),
 );
-const base = baseOf(architecture, engine);
+const base = bareBase(architecture, engine);
 const runnerOf = (options: Omit<RunnerOptions, "tokens">, store?: BlockStore) =>
   new Runner(base, (tag) => vectors.get(tag) as Float32Array, { ...options, tokens: TOKENS }, store);
 const training = runnerOf(

@@ -3,12 +3,11 @@
 import type { Label } from "../src/batch/labels.ts";
 import type { Query } from "../src/batch/layout.ts";
 import { Runner } from "../src/batch/runner.ts";
-import type { Engine, Program } from "../src/engine/engine.ts";
+import type { Engine } from "../src/engine/engine.ts";
 import { elementCount } from "../src/graph/graph.ts";
 import type { Architecture } from "../src/models/architecture.ts";
-import type { Base } from "../src/models/base.ts";
 import { readArchitecture } from "../src/models/families.ts";
-import { buildProgram, type ProgramSpec, roundedIn } from "../src/models/program.ts";
+import { bareBase } from "../test/support/bare-base.ts";
 import type { StepShape } from "./step-shape.ts";
 
 const TAG = "Tag";
@@ -50,18 +49,6 @@ export async function uploadWeights(engine: Engine, architecture: Architecture):
   for (const { name, shape, values } of randomWeights(architecture)) await engine.upload(name, shape, values);
 }
 
-/** A base without files, as far as a Runner looks at one. */
-export function baseOf(architecture: Architecture, engine: Engine): Base {
-  const programs = new Map<string, Promise<Program>>();
-  const program = (spec: ProgramSpec): Promise<Program> => {
-    const key = JSON.stringify(spec);
-    const made = programs.get(key) ?? engine.compile(buildProgram(architecture, spec), roundedIn(spec));
-    programs.set(key, made);
-    return made;
-  };
-  return { architecture, engine, program } as unknown as Base;
-}
-
 function makeRow(shape: StepShape, vocabSize: number): { query: Query; labels: Label[] } {
   const ids = Int32Array.from({ length: shape.length }, () => Math.floor(random() * vocabSize));
   ids.fill(-1, shape.tagStart, shape.tagStart + shape.tagVectors);
@@ -81,7 +68,7 @@ export async function prepareStep(
   const architecture = readArchitecture(shape.config);
   await uploadWeights(engine, architecture);
   const vectors = randomFloats(shape.tagVectors * architecture.hiddenSize);
-  const runner = new Runner(baseOf(architecture, engine), () => vectors, {
+  const runner = new Runner(bareBase(architecture, engine), () => vectors, {
     reuse: "none",
     tokens: shape.tokensPerRun,
     ...options,

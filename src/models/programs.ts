@@ -6,7 +6,7 @@ import type { ProgramSpec } from "./program.ts";
  * Each program holds its graph, and threads of its own. Training takes a few tens of shapes, and what is dropped too
  * early costs its compilation again.
  */
-const LIMIT = 128;
+const LIMIT = 512;
 
 interface Held {
   readonly program: Promise<Program>;

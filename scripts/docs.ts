@@ -32,7 +32,7 @@ error[data/missing]: There is no file /home/me/data/molecule.csv.
   Did you mean "molecules.csv"?
 \`\`\`
 
-and with \`--json\` one object, \`{"error": {"code", "problem", "cure"}}\`. In code they are \`TagllmError\`s with the same three fields. This page is generated from \`src/errors.ts\`.
+and with \`--json\` one object, \`{"error": {"code", "problem", "cure"}}\` (and \`columns\` where \`learn\` or \`init\` lists those of a table). In code they are \`TagllmError\`s with the same three fields. This page is generated from \`src/errors.ts\`.
 
 ${sections.join("\n")}`;
 }

@@ -7,6 +7,7 @@ import { loadStudy } from "../study/load.ts";
 import { type PreparedStudy, prepareStudy } from "../study/prepare.ts";
 import { repeatedSeed } from "../study/schema.ts";
 import { downloadView } from "./download-view.ts";
+import { requireGoOn } from "./interrupt.ts";
 import type { Io } from "./io.ts";
 import { UsageError } from "./result.ts";
 
@@ -16,6 +17,9 @@ export interface EngineChoice {
   precision?: "auto" | Precision;
 }
 
+/** What opens something long, and ends in between when Ctrl-C aborts the signal. */
+export type Interruptible<Choice> = Choice & { signal?: AbortSignal | undefined };
+
 export interface StudyChoice extends EngineChoice {
   /** Instead of the study's seeds. */
   seed?: number[];
@@ -24,17 +28,20 @@ export interface StudyChoice extends EngineChoice {
 /** Opens the base, a folder or a hub id, and closes it after `work`, whatever happens. */
 export async function withBase<T>(
   place: string,
-  { device, threads, precision }: EngineChoice,
+  { device, threads, precision, signal }: Interruptible<EngineChoice>,
   { progress }: Pick<Io, "progress">,
   work: (base: Base) => Promise<T>,
 ): Promise<T> {
+  await requireGoOn(signal);
   const base = await Base.load(place, {
     onDownload: downloadView(progress),
+    ...(signal && { signal }),
     ...(device && { device }),
     ...(threads && { threads }),
     ...(precision && { precision }),
   });
   try {
+    await requireGoOn(signal);
     return await work(base);
   } finally {
     await base.close();
@@ -50,22 +57,25 @@ export function noteWeights({ progress }: Pick<Io, "progress">, { engine }: Base
 
 export async function withStudy<T>(
   file: string,
-  choice: StudyChoice,
+  choice: Interruptible<StudyChoice>,
   { progress }: Pick<Io, "progress">,
   work: (prepared: PreparedStudy) => Promise<T>,
 ): Promise<T> {
   requireDistinct(choice.seed);
   const loaded = await loadStudy(file);
   const { study } = loaded;
+  const { signal } = choice;
   const chosen = { ...loaded, study: { ...study, seeds: choice.seed ?? study.seeds } };
   const folder =
     study.base === undefined
       ? defaultBase
-      : await findBase(study.base, { from: loaded.folder, onEvent: downloadView(progress) });
+      : await findBase(study.base, { from: loaded.folder, onEvent: downloadView(progress), signal });
   progress.update(`loading the base ${folder} ...`);
   return withBase(folder, choice, { progress }, async (base) => {
     progress.update(`reading the data of ${study.name} ...`);
-    return work(await prepareStudy(chosen, base));
+    const prepared = await prepareStudy(chosen, base);
+    await requireGoOn(signal);
+    return work(prepared);
   });
 }
 

@@ -24,21 +24,27 @@ export interface Failure {
   code: string;
   problem: string;
   cure: string;
+  /** What else a program may want to know, by name. */
+  [detail: string]: unknown;
 }
 
 /** A command line that cannot be understood. */
 export class UsageError extends Error {
   readonly cure: string;
+  readonly details: object;
 
-  constructor(problem: string, cure: string) {
+  /** @param details what --json has besides */
+  constructor(problem: string, cure: string, details: object = {}) {
     super(problem);
     this.cure = cure;
+    this.details = details;
   }
 }
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof TagllmError) return { code: error.code, problem: error.problem, cure: error.cure };
-  if (error instanceof UsageError) return { code: "usage", problem: error.message, cure: error.cure };
+  if (error instanceof UsageError)
+    return { code: "usage", problem: error.message, cure: error.cure, ...error.details };
   const problem = error instanceof Error ? error.message : String(error);
   if (isSystemError(error)) {
     return { code: "system", problem, cure: "Check the path, your rights to it and the space on the disk." };

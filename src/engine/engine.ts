@@ -244,7 +244,7 @@ function notStarted({ problem }: TagllmError): TagllmError {
 }
 
 function aborted(signal: AbortSignal): TagllmError {
-  return new TagllmError("aborted", "The run was interrupted.", "Start it again to go on.", {
+  return new TagllmError("aborted", "The run was interrupted.", "Start it again.", {
     cause: signal.reason,
   });
 }

@@ -43,6 +43,8 @@ export interface Plan {
   readonly validation: number;
   readonly splitSeed: number;
   readonly seeds: readonly number[];
+  /** Time for all of it; left out where nothing is searched. */
+  readonly minutes?: number;
   readonly domainSteps: number;
   /** Fields that hold molecules: for the split, which knows them however they are written, and a baseline. */
   readonly molecules: readonly string[];

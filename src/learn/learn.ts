@@ -95,6 +95,7 @@ export interface Learned {
 /** Rows below which there is nothing to validate on. */
 const fewestRows = 50;
 const mostClasses = 100;
+const defaultMinutes = 5;
 const trialsName = "trials.json";
 
 /** @throws data/*, study/*, run/*, hub/*, engine/*, aborted */
@@ -113,7 +114,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const plan: Plan = { ...asked, words: hasWordsFor(base, functionTemplate(asked)) };
     if (!plan.words) say({ kind: "no-words" });
     const began = performance.now();
-    const left = () => (options.minutes ?? 5) * 60 - (performance.now() - began) / 1000;
+    const left = () => (options.minutes ?? defaultMinutes) * 60 - (performance.now() - began) / 1000;
     const run = (loaded: LoadedStudy, folder: string) => runIn(base, loaded, folder, options);
     const earlier = await earlierChoice(out, plan);
     const domainTags: Record<string, TagFile> = await findTags(options, plan, base, say);
@@ -184,6 +185,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     validation: options.validation ?? 0.1,
     splitSeed: 0,
     seeds: Array.from({ length: options.seeds ?? 3 }, (_, i) => i + 1),
+    minutes: options.minutes ?? defaultMinutes,
     domainSteps: 150,
     molecules: moleculeColumns(inputs, columns),
     words: true,
@@ -263,7 +265,14 @@ async function earlierChoice(out: string, plan: Plan): Promise<Choice | null> {
   if (changed.length === 0) return before.choice;
   const shown = changed.map((d) => `${d.key}: ${d.before} then, ${d.after} now`).join("; ");
   const problem = `${out} holds something else that was learned (${shown}).`;
-  throw new TagllmError("run/changed", problem, "Choose another folder with --out.");
+  const other = "Choose another folder with --out";
+  const { minutes } = before.plan;
+  const same = minutes !== undefined && changed.every(({ key }) => key === "minutes");
+  throw new TagllmError(
+    "run/changed",
+    problem,
+    same ? `Give --minutes ${minutes} to go on with it. ${other} for a new search.` : `${other}.`,
+  );
 }
 
 async function writeStudy(folder: string, name: string, text: string): Promise<string> {

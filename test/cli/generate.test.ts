@@ -26,7 +26,7 @@ test("a prompt's text is stdout, and --json has the same", async () => {
   const plain = await run(words);
   assert.deepEqual([plain.code, plain.stdout, plain.stderr], [0, `${text}\n`, ""]);
   const json = JSON.parse((await run([...words, "--json"])).stdout);
-  assert.deepEqual(json, { text, tokens: 12, finish: "length" });
+  assert.deepEqual(json, { text, tokens: 12, finish: "length", trimmed: [] });
 });
 
 test("a prompt may come from a pipe", async () => {
@@ -66,6 +66,27 @@ test("a table gets a text for every row", async (t) => {
       { id: "2", start: "Et Dieu dit", generated: texts[1], finish: "length", error: null },
     ],
   );
+});
+
+test("a prompt that was cut to fit the base is said", async (t) => {
+  const folder = temporaryFolder(t);
+  const long = "And God said ".repeat(600).trim();
+  writeFileSync(join(folder, "starts.csv"), `start\n${long}\nAnd God said\n`);
+  const asked = ["generate", "--template", "{start}", "--max-tokens", "3", "--json"];
+  const one = await run([...asked, "--field", `start=${long}`], folder);
+  assert.equal(one.code, 0, one.stderr);
+  const [cut] = (JSON.parse(one.stdout) as { trimmed: { field: string; tokens: number }[] }).trimmed;
+  assert.equal(cut?.field, "start");
+  assert.equal(one.stderr, `The row was cut by ${cut?.tokens} tokens to fit the base.\n`);
+  const many = await run([...asked, "--data", "starts.csv"], folder);
+  const { rows } = JSON.parse(many.stdout) as { rows: { trimmed: object[] }[] };
+  assert.deepEqual(
+    rows.map(({ trimmed }) => trimmed),
+    [[cut], []],
+  );
+  assert.equal(many.stderr, "1 of 2 rows were cut to fit the base.\n");
+  const file = await run([...asked, "--data", "starts.csv", "--out", "texts.csv"], folder);
+  assert.deepEqual(JSON.parse(file.stdout), { rows: 2, failed: 0, trimmed: 1, out: "texts.csv" });
 });
 
 test("Ctrl-C leaves what was written and ends with 130", async (t) => {

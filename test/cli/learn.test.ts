@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readRows } from "../../src/data/source.ts";
+import type { ColumnView } from "../../src/learn/columns.ts";
 import type { Evaluation } from "../../src/study/evaluation.ts";
 import { run, temporaryFolder } from "./command.ts";
 
@@ -79,6 +80,15 @@ test("a column that no template can name: the commands are right once it is rena
   assert.equal(learned.code, 0, learned.stderr);
   assert.ok(learned.stdout.includes(` --field "a(b) 2=..." --field "cost \\$x=..."\n`), learned.stdout);
   assert.ok(learned.stdout.includes(`(TABLE: ${file} with its column "a{b}" renamed to "a(b) 2")\n`));
+  const again = JSON.parse((await run(["learn", ...asked, ...few, "--json"], folder)).stdout) as object;
+  assert.deepEqual("renamed" in again && again.renamed, [{ column: "a{b}", field: "a(b) 2" }]);
+  const longer = await run(["learn", ...asked, ...few, "--minutes", "0.03"], folder);
+  assert.equal(longer.code, 1);
+  assert.match(
+    longer.stderr,
+    /error\[run\/changed\]: .* \(minutes: 0\.02 then, 0\.03 now\)\.\n {2}Give --minutes 0\.02 to go on with it\. .*--out/,
+  );
+  assert.match(learned.stdout, /a longer search \(--minutes 30\);.* each with another --out\n/);
   const renamed = join(folder, "renamed.csv");
   writeFileSync(renamed, readFileSync(file, "utf8").replace("a{b}", "a(b) 2"));
   const tags = join(folder, "out", "tags");
@@ -90,6 +100,18 @@ test("a column that no template can name: the commands are right once it is rena
 
 test("what learn proposes for a bare table is a command, also with blanks in its names", async (t) => {
   const file = writeTable(temporaryFolder(t), ["Canonical SMILES", "b", "c", "log P"]);
-  const { stderr } = await run(["learn", file]);
+  const { code, stdout, stderr } = await run(["learn", file, "--json"]);
+  assert.equal(code, 2);
+  const { error } = JSON.parse(stdout) as { error: { code: string; columns: ColumnView[] } };
+  assert.equal(error.code, "usage");
+  assert.deepEqual(
+    error.columns.map(({ name, kind }) => [name, kind]),
+    [
+      ["Canonical SMILES", "text"],
+      ["b", "text"],
+      ["c", "text"],
+      ["log P", "number"],
+    ],
+  );
   assert.match(stderr, / --input ("Canonical SMILES:TAG"|b:TAG) --target "log P" /);
 });

@@ -7,6 +7,8 @@ import { version } from "../../src/version.ts";
 import { run, temporaryFolder, writeStudy } from "./command.ts";
 
 const commands = [
+  "learn",
+  "init",
   "train",
   "predict",
   "eval",
@@ -26,12 +28,16 @@ const commands = [
   "demo",
 ];
 
-test("help of every command leads with examples and goes to stdout", async () => {
+const groups = ["", "tags", "model"];
+
+test("help of every command leads with examples, has --json and --debug, and goes to stdout", async () => {
   const helps = await Promise.all(
     ["", ...commands].map((command) => run([...command.split(" "), "--help"].filter((word) => word !== ""))),
   );
-  for (const { code, stdout, stderr } of helps) {
+  for (const [i, { code, stdout, stderr }] of helps.entries()) {
+    const command = ["", ...commands][i]!;
     assert.equal(code, 0);
+    if (!groups.includes(command)) assert.match(stdout, /\n {2}--json [\s\S]*\n {2}--debug /, command);
     assert.match(stdout, /^Examples:\n {2}(# .*\n {2})?tagllm /);
     assert.match(stdout, /\nUsage: tagllm /);
     assert.equal(stderr, "");
@@ -61,6 +67,8 @@ const mistakes: [words: string[], stderr: RegExp][] = [
   [["train", "a.yaml", "--seed", "1", "--seed", "1"], /^error\[usage\]: --seed gives 1 twice\./],
   [["train", "a.yaml", "--dry-run", "--seed", "3", "0", "2", "0"], /^error\[usage\]: --seed gives 0 twice\./],
   [["train", "a.yaml", "--device", "gpu"], /'gpu' is invalid\. It must be cpu or webgpu\./],
+  [["train", "a.yaml", "--threads", "0"], /'0' is invalid\. It must be 1 or more\./],
+  [["learn", "a.csv", "--seeds", "0"], /'0' is invalid\. It must be 1 or more\./],
   [["train", "a.yaml", "b.yaml"], /^error\[usage\]: Too many arguments/],
   [["predict"], /^error\[usage\]: Required option '-t, --tag <file or name>' not specified\./],
   [["predict", "--tag", "T"], /^error\[usage\]: Give either fields or a table\./],
@@ -85,6 +93,7 @@ test("what is missing is named: code 1, two lines, no stack trace", async () => 
   const missing = [
     [["train", "nowhere.yaml"], "study/missing"],
     [["inspect", "nowhere.yaml"], "study/missing"],
+    [["init", "nowhere.csv", "--input", "a:A", "--target", "b"], "data/missing"],
     [["tags", "list", "nowhere"], "tag/missing"],
     [["tags", "show", "nowhere.safetensors"], "tag/missing"],
     [["model", "info", "nowhere"], "weights/missing"],

@@ -91,10 +91,19 @@ test("train, tags and predict agree with the library", async (t) => {
   const out = join(folder, "out");
   const trained = await run(["train", writeStudy(folder, 3), "--out", out, "--json"]);
   assert.equal(trained.code, 0, trained.stderr);
-  const { report } = JSON.parse(trained.stdout) as { report: Report };
+  const { report, page } = JSON.parse(trained.stdout) as { report: Report; page: string };
+  assert.equal(page, join(out, "report.html"));
+  assert.ok(existsSync(page));
   assert.deepEqual(report, JSON.parse(readFileSync(join(out, "report.json"), "utf8")));
   assert.match(trained.stderr, /^\[1\/2\] domain, seed 1: 3 steps/);
   assert.match(trained.stderr, /\[2\/2\] size, seed 1: done in .*, validation loss \d/);
+
+  const { runs } = JSON.parse((await run(["runs", "list", out, "--json"])).stdout) as {
+    runs: { reached: object }[];
+  };
+  const learned = report.stages.at(-1)?.tasks[0]?.methods.find(({ method }) => method === "function tag");
+  const rmse = { metric: "rmse", mean: learned?.mean.rmse, spread: 0, seeds: 1 };
+  assert.deepEqual(runs[0]?.reached, { task: report.stages.at(-1)?.tasks[0]?.task, target: "size", ...rmse });
 
   const library = join(out, "tags");
   const listed = await run(["tags", "list", library]);
@@ -116,11 +125,7 @@ test("train, tags and predict agree with the library", async (t) => {
 
   const table = ["predict", "--tag", "Size", "--tags", library, "--data", join(folder, "words.csv")];
   const json = await run([...table, "--json"]);
-  const answers = found.map(({ trimmed: _, ...answer }) => answer);
-  assert.deepEqual(
-    JSON.parse(json.stdout),
-    JSON.parse(JSON.stringify({ tag: "Size", predictions: answers })),
-  );
+  assert.deepEqual(JSON.parse(json.stdout), JSON.parse(JSON.stringify({ tag: "Size", predictions: found })));
   const labelled = ["eval", library, join(folder, "words.csv"), "--tag", "Size"];
   for (const command of [table, labelled]) {
     assert.match(
@@ -161,6 +166,24 @@ test("train, tags and predict agree with the library", async (t) => {
   ]);
   assert.match(one.stdout, /^size {2}-?\d+\.\d+/);
   assert.ok(Math.abs(Number.parseFloat(one.stdout.slice(6)) - (expected[0] as number)) < 1e-3);
+  const long = [
+    "predict",
+    "--tag",
+    "Size",
+    "--tags",
+    library,
+    "--field",
+    `word=${"CNOS".repeat(400)}`,
+    "--json",
+  ];
+  const cut = await run(long);
+  assert.match(cut.stderr, /^The row was cut by \d+ tokens to fit the base\.\n$/);
+  const [{ trimmed }] = (JSON.parse(cut.stdout) as { predictions: [{ trimmed: { field: string }[] }] })
+    .predictions;
+  assert.deepEqual(
+    trimmed.map(({ field }) => field),
+    ["word"],
+  );
   const holes = join(folder, "holes.jsonl");
   writeFileSync(holes, '{"word":"CC"}\n{"word":""}\n{"word":"COC"}\n');
   const marked = join(folder, "marked.jsonl");

@@ -27,7 +27,7 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
   checkAnswerTokens(tag, choice);
   const rows = await readRows({ file: data });
   rowsToScore(tag, rows, choice.target);
-  const evaluation = await withBase(choice.base ?? defaultBase, choice, io, (base) => {
+  const evaluation = await withBase(choice.base ?? defaultBase, { ...choice, signal }, io, (base) => {
     noteWeights(io, base);
     return evaluateTag(base, tags, tag.name, rows, {
       signal,

@@ -1,10 +1,9 @@
 /** `tagllm generate`: text from one prompt, as it is written, or from every row of a table. */
 import { readFileSync } from "node:fs";
 import type { Cell } from "../../data/parquet-writer.ts";
-import { streamPipe } from "../../data/pipe.ts";
-import { type RowBatch, streamRows } from "../../data/source.ts";
+import type { RowBatch } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
-import { type GenerateOptions, generateStream } from "../../generate/generate.ts";
+import { type Generated, type GenerateOptions, generateStream } from "../../generate/generate.ts";
 import { faultOf, type GeneratePrompt } from "../../generate/prompts.ts";
 import type { Finish } from "../../generate/writer.ts";
 import type { Base } from "../../models/base.ts";
@@ -16,6 +15,7 @@ import type { Tag } from "../../tags/tag.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
 import { type Result, UsageError } from "../result.ts";
+import { batchesOf, noteTrimmed, trimmedNote, wasTrimmed } from "../rows.ts";
 import { grouped } from "../table.ts";
 import { fileSink, tableFormat, textSink } from "../table-writer.ts";
 
@@ -49,13 +49,14 @@ interface Said {
   text: string;
   tokens: number | null;
   finish: Finish | "interrupted";
+  trimmed: Generated["trimmed"];
   score?: number;
 }
 
-const unsaid = (): Said => ({ text: "", tokens: null, finish: "interrupted" });
+const unsaid = (): Said => ({ text: "", tokens: null, finish: "interrupted", trimmed: [] });
 
-/** Rows that are read and continued together; no more are in memory. */
-const batchRows = 1000;
+/** What a prompt is cut to fit. */
+const limit = "the base";
 
 export async function generateText(io: Io, choice: GenerateChoice): Promise<Result> {
   checkSource(choice);
@@ -150,11 +151,12 @@ async function say(
         own.text += event.text;
         onText(event.row, event.text);
       } else {
-        const { finish, ids, score } = event.result;
+        const { finish, ids, score, trimmed } = event.result;
         said[event.row] = {
           text: own.text,
           tokens: ids.length,
           finish,
+          trimmed,
           ...(score !== undefined && { score }),
         };
       }
@@ -180,7 +182,10 @@ async function one(
     if (json) io.progress.update(`${grouped(characters)} characters ...`);
     else process.stdout.write(text);
   });
-  return { text: "", json: said[0] as Said, interrupted };
+  const own = said[0] as Said;
+  if (!json && wasTrimmed(own) && process.stdout.isTTY) process.stdout.write("\n");
+  noteTrimmed(io, own, limit);
+  return { text: "", json: own, interrupted };
 }
 
 async function many(io: Io, base: Base, choice: GenerateChoice, options: GenerateOptions): Promise<Result> {
@@ -188,14 +193,17 @@ async function many(io: Io, base: Base, choice: GenerateChoice, options: Generat
   const sink = out === undefined ? textSink("csv") : await fileSink(out);
   const all: object[] = [];
   const failures: number[] = [];
-  let [rows, stopped] = [0, false];
+  let [rows, trimmed, stopped] = [0, 0, false];
   try {
-    for await (const batch of batchesOf(data as string)) {
+    for await (const batch of batchesOf(data as string, options.signal)) {
       if (rows === 0) await sink.begin(columnsOf(batch, data as string));
       const { texts, interrupted } = await textsOf(io, base, choice, options, batch, rows);
       await sink.write(texts.map((text, i) => cells(batch, i, text)));
       if (json && out === undefined) all.push(...texts.map(jsonOf));
-      for (const [i, text] of texts.entries()) if (text instanceof TagllmError) failures.push(rows + i + 1);
+      for (const [i, text] of texts.entries()) {
+        if (text instanceof TagllmError) failures.push(rows + i + 1);
+        else if (wasTrimmed(text)) trimmed++;
+      }
       rows += texts.length;
       stopped = interrupted;
       if (interrupted) break;
@@ -203,10 +211,11 @@ async function many(io: Io, base: Base, choice: GenerateChoice, options: Generat
     const text = await sink.finish();
     io.progress.clear();
     const failed = failures.length;
+    if (trimmed > 0) io.progress.note(trimmedNote(trimmed, rows, limit));
     if (failed > 0) io.progress.note(failureNote(failures, rows));
     const done = { interrupted: stopped, ok: failed === 0 || failed < rows };
     if (text !== null) return { text, json: { rows: all }, ...done };
-    return { text: `${rows - failed} rows with text: ${out}`, json: { rows, failed, out }, ...done };
+    return { text: `${rows - failed} rows with text: ${out}`, json: { rows, failed, trimmed, out }, ...done };
   } catch (error) {
     await sink.abandon();
     throw error;
@@ -272,11 +281,6 @@ function failureNote(failures: readonly number[], rows: number): string {
   const some = `${failures.slice(0, 5).join(", ")}${failures.length > 5 ? ", ..." : ""}`;
   return `${failures.length} of ${rows} rows have no text (rows ${some}); their column error says why.`;
 }
-
-const batchesOf = (data: string): AsyncGenerator<RowBatch, unknown> =>
-  data === "-"
-    ? streamPipe(process.stdin, "stdin", { batch: batchRows })
-    : streamRows({ file: data }, { batch: batchRows });
 
 const added = ["generated", "finish", "error"];
 

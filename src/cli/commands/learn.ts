@@ -42,7 +42,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
     onEvent: listener(io),
   });
   io.progress.clear();
-  const { report, choice: chosen, tag, tags, page, studies } = learned;
+  const { report, choice: chosen, tag, tags, page, renamed, studies } = learned;
   const text = [
     formatReport(report).trimEnd(),
     "",
@@ -57,7 +57,7 @@ export async function learnTable(io: Io, file: string, choice: LearnChoice): Pro
       choice.base,
     ),
   ].join("\n");
-  return { text, json: { out: folder, tag, tags, page, studies, choice: chosen, report } };
+  return { text, json: { out: folder, tag, tags, page, renamed, studies, choice: chosen, report } };
 }
 
 /** Without input or target: what the table has, and what one would try. */
@@ -81,6 +81,7 @@ export async function proposed(
   return new UsageError(
     `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not given. ${file} has:\n\n${columnTable(columns)}\n${hint}`,
     `Perhaps: ${words.join(" ")} (TAG is a name of your choice for what the column holds, such as SMILES).`,
+    { columns },
   );
 }
 
@@ -181,7 +182,7 @@ function nextSteps(
     `            ${predict} --data ${renames.length > 0 ? "TABLE" : shellWord(file)} --out predicted.csv`,
     ...(renames.length > 0 ? [`            (TABLE: ${file} with its column ${renames.join(", ")})`] : []),
     `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}${numbers}`).join(" && ")}`,
-    "Better:     more rows; a longer search (--minutes 30); a larger base (--base, a folder or hub id)",
+    "Better:     more rows; a longer search (--minutes 30); a larger base (--base, a folder or hub id); each with another --out",
   ].join("\n");
 }
 

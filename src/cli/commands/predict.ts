@@ -1,16 +1,17 @@
 /** `tagllm predict`: rows in, what a function tag says about them out, in the order of the rows. */
 import type { Cell, WrittenColumn } from "../../data/parquet-writer.ts";
-import { streamPipe } from "../../data/pipe.ts";
-import { type RowBatch, streamRows } from "../../data/source.ts";
+import type { RowBatch } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
 import { defaultBase } from "../../models/default-base.ts";
 import { type Prediction, predict } from "../../study/predict.ts";
 import { quote } from "../../suggest.ts";
 import type { Tag } from "../../tags/tag.ts";
+import { requireGoOn } from "../interrupt.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, noteWeights, withBase } from "../open-study.ts";
 import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
+import { batchesOf, noteTrimmed, trimmedNote, wasTrimmed } from "../rows.ts";
 import { grouped, properties } from "../table.ts";
 import { fileSink, tableFormat, textSink } from "../table-writer.ts";
 
@@ -28,8 +29,6 @@ export interface PredictChoice extends EngineChoice {
 
 type Row = Record<string, string>;
 
-/** Rows that are read and predicted together; no more are in memory. */
-const batchRows = 1000;
 /** Rows without a prediction that are told by number. */
 const namedFailures = 5;
 
@@ -47,7 +46,7 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
   checkAnswerTokens(tag, choice);
   const { strict, answerTokens } = choice;
   const options = { signal, ...(answerTokens !== undefined && { answerTokens }) };
-  return withBase(choice.base ?? defaultBase, choice, io, async (base) => {
+  return withBase(choice.base ?? defaultBase, { ...choice, signal }, io, async (base) => {
     noteWeights(io, base);
     if (field) return one(tag, (await predict(base, tags, tag.name, [field], options))[0] as Prediction, io);
     return many(io, choice, tag, (rows, firstRow) =>
@@ -67,7 +66,7 @@ export function checkAnswerTokens(tag: Tag, { answerTokens }: Pick<PredictChoice
 
 function one(tag: Tag, prediction: Prediction, io: Io): Result {
   io.progress.clear();
-  noteTrimmed(io, tag, [prediction]);
+  noteTrimmed(io, prediction, limitOf(tag));
   if (prediction.unfinished) io.progress.note(unfinishedNote("The answer was"));
   const { values, intervals, probabilities, classSet, outOfDomain } = prediction;
   const entries: [string, string][] = Object.entries(values).map(([output, value]) => {
@@ -93,8 +92,10 @@ async function many(
   const all: object[] = [];
   const failures: number[] = [];
   let [rows, failed, trimmed, unfinished] = [0, 0, 0, 0];
+  const signal = io.signal();
   try {
-    for await (const batch of batchesOf(data as string)) {
+    for await (const batch of batchesOf(data as string, signal)) {
+      await requireGoOn(signal);
       const predictions = await ask(batch.rows, rows + 1);
       if (rows === 0) await sink.begin(columnsOf(tag, batch, data as string));
       const lines = predictions.map((p, i) => [
@@ -109,13 +110,13 @@ async function many(
         if (failures.length < namedFailures) failures.push(rows + i + 1);
       });
       rows += batch.rows.length;
-      trimmed += predictions.filter((p) => p.trimmed.length > 0).length;
+      trimmed += predictions.filter(wasTrimmed).length;
       unfinished += predictions.filter((p) => p.unfinished).length;
       io.progress.update(`${grouped(rows)} rows predicted with ${tag.name} ...`);
     }
     const text = await sink.finish();
     io.progress.clear();
-    if (trimmed > 0) io.progress.note(`${trimmed} of ${rows} rows were cut to fit ${limitOf(tag)}.`);
+    if (trimmed > 0) io.progress.note(trimmedNote(trimmed, rows, limitOf(tag)));
     if (unfinished > 0) io.progress.note(unfinishedNote(`${unfinished} of ${rows} answers were`));
     if (failed > 0) {
       const some = `${failures.join(", ")}${failed > failures.length ? ", ..." : ""}`;
@@ -132,11 +133,6 @@ async function many(
     throw error;
   }
 }
-
-const batchesOf = (data: string): AsyncGenerator<RowBatch, unknown> =>
-  data === "-"
-    ? streamPipe(process.stdin, "stdin", { batch: batchRows })
-    : streamRows({ file: data }, { batch: batchRows });
 
 /** The data's own columns, and what a prediction adds. The data may have a column of the answer's name; it stays. */
 function columnsOf(tag: Tag, { columns }: RowBatch, file: string): WrittenColumn[] {
@@ -171,7 +167,7 @@ function cells(tag: Tag, { values, intervals, probabilities, outOfDomain, error 
   ];
 }
 
-function jsonOf({ trimmed: _, error, ...rest }: Prediction): object {
+function jsonOf({ error, ...rest }: Prediction): object {
   return error ? { error: { code: error.code, problem: error.problem, cure: error.cure } } : rest;
 }
 
@@ -182,10 +178,3 @@ export const limitOf = ({ maxTokens }: Tag): string =>
 /** @param which answers, and the verb */
 export const unfinishedNote = (which: string): string =>
   `${which} cut off, at the longest answer (--answer-tokens) or the base's last position.`;
-
-function noteTrimmed({ progress }: Io, tag: Tag, predictions: readonly Prediction[]): void {
-  const cut = predictions.filter(({ trimmed }) => trimmed.length > 0);
-  if (cut.length === 0) return;
-  const tokens = cut.flatMap(({ trimmed }) => trimmed).reduce((sum, field) => sum + field.tokens, 0);
-  progress.note(`${cut.length} rows were cut by ${tokens} tokens in all to fit ${limitOf(tag)}.`);
-}

@@ -9,7 +9,7 @@ import { findRuns, type RunSummary, readRun, summarise } from "../../report/read
 import { methodCell } from "../../report/summary.ts";
 import { differences } from "../../study/differences.ts";
 import { isTrainedTag, mainMetric, verdict } from "../../study/methods.ts";
-import { formatReport } from "../../study/report.ts";
+import { formatReport, type Report } from "../../study/report.ts";
 import { workerOf } from "../../study/run-folder.ts";
 import { type Result, UsageError } from "../result.ts";
 import { properties, table } from "../table.ts";
@@ -24,11 +24,11 @@ export async function listRuns(folder: string): Promise<Result> {
     r.state,
     r.study,
     r.changed.slice(0, 16).replace("T", " "),
-    reached(r),
+    reachedText(r),
   ]);
   return {
     text: rows.length ? table(columns, rows) : `There are no runs in ${folder}.`,
-    json: { folder, runs: runs.map(({ report: _, ...r }) => r) },
+    json: { folder, runs: runs.map(({ report, ...r }) => ({ ...r, reached: reached(report) })) },
   };
 }
 
@@ -37,12 +37,33 @@ function shownPath(path: string): string {
   return short.startsWith("..") ? path : short;
 }
 
-function reached({ report }: RunSummary): string {
+/** The trained tag of the last stage in the metric that decides; null without a report. */
+function lastTag(report: Report | null) {
   const task = report?.stages.at(-1)?.tasks[0];
   const tag = task?.methods.find(isTrainedTag);
-  if (!task || !tag) return "";
-  const metric = mainMetric(task.methods);
+  return task && tag ? { task, tag, metric: mainMetric(task.methods) } : null;
+}
+
+function reachedText({ report }: RunSummary): string {
+  const last = lastTag(report);
+  if (!last) return "";
+  const { task, tag, metric } = last;
   return `${task.target ?? task.task} ${headingOf(metric)} ${methodCell(tag, metric)}`;
+}
+
+function reached(report: Report | null): object | null {
+  const last = lastTag(report);
+  if (!last) return null;
+  const { task, tag, metric } = last;
+  const seeds = tag.perSeed.length;
+  return {
+    task: task.task,
+    target: task.target,
+    metric,
+    mean: tag.mean[metric],
+    spread: tag.spread[metric],
+    seeds,
+  };
 }
 
 export async function showRun(path: string): Promise<Result> {

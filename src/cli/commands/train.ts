@@ -8,6 +8,7 @@ import { formatReport } from "../../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../../study/run.ts";
 import type { Study } from "../../study/schema.ts";
 import { type AuditView, viewAudit } from "../audit-view.ts";
+import { requireGoOn } from "../interrupt.ts";
 import type { Io } from "../io.ts";
 import { type StudyChoice, withStudy } from "../open-study.ts";
 import type { Result } from "../result.ts";
@@ -23,12 +24,14 @@ export interface TrainChoice extends StudyChoice {
 }
 
 export function train(io: Io, file: string, choice: TrainChoice): Promise<Result> {
-  const signal = io.signal();
-  return withStudy(file, choice, io, async (prepared) => {
+  // A plan leaves nothing half done: there Ctrl-C ends all at once.
+  const signal = choice.dryRun ? undefined : io.signal();
+  return withStudy(file, { ...choice, signal }, io, async (prepared) => {
     const out = choice.out ?? join("runs", prepared.loaded.study.name);
     const audit = await viewAudit(prepared, io);
     const reuse = choice.reuse === false ? "none" : "auto";
-    if (choice.dryRun) return planResult(prepared, out, audit, reuse);
+    if (!signal) return planResult(prepared, out, audit, reuse);
+    await requireGoOn(signal);
     const { checkpoint: checkpointSeconds } = choice;
     return runPrepared(io, prepared, {
       out,
@@ -59,7 +62,7 @@ export async function runPrepared(
   io.progress.clear();
   const page = await writeReport(options.out, prepared.base);
   const files = `Tags: ${join(options.out, "tags")}\nReport: ${page}`;
-  return { text: `${formatReport(report)}\n${files}`, json: { out: options.out, report } };
+  return { text: `${formatReport(report)}\n${files}`, json: { out: options.out, page, report } };
 }
 
 const isAborted = (error: unknown) => error instanceof TagllmError && error.code === "aborted";

@@ -14,7 +14,7 @@ export async function verify(
   { base: folder, ...choice }: EngineChoice & { base?: string },
 ): Promise<Result> {
   const signal = io.signal();
-  const tags = await withBase(folder ?? defaultBase, choice, io, (base) =>
+  const tags = await withBase(folder ?? defaultBase, { ...choice, signal }, io, (base) =>
     verifyTags(path, base, { signal, anyBase: folder === undefined }),
   );
   const ok = tags.every((tag) => tag.ok);

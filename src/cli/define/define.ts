@@ -70,7 +70,7 @@ export function common(command: Command): Command {
 export function engineOptions(command: Command): Command {
   command
     .option("--device <name>", "cpu or webgpu", device)
-    .option("--threads <number>", "threads of the engine (default: all cores)", wholeNumber)
+    .option("--threads <number>", "threads of the engine (default: all cores)", oneOrMore)
     .addOption(
       new Option("--precision <kind>", "of the base's products (default: f32)").choices([
         "auto",
@@ -83,6 +83,12 @@ export function engineOptions(command: Command): Command {
 export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
   return Number(text);
+}
+
+export function oneOrMore(text: string): number {
+  const count = wholeNumber(text);
+  if (count > 0) return count;
+  throw new InvalidArgumentError("It must be 1 or more.");
 }
 
 export function number(text: string): number {

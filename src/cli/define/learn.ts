@@ -1,5 +1,5 @@
 /** The commands that begin with a table: learn, init. What one does is loaded when it is called. */
-import { answerOption, type Define, engineOptions, seconds, wholeNumber } from "./define.ts";
+import { answerOption, common, type Define, engineOptions, oneOrMore, seconds } from "./define.ts";
 
 export function tableCommands({ program, add }: Define): void {
   engineOptions(
@@ -20,22 +20,24 @@ export function tableCommands({ program, add }: Define): void {
       .addOption(answerOption())
       .option("-o, --out <folder>", "where everything goes (default: runs/<name of the table>)")
       .option("--tags <folder>", "domain tags that need not be learned again")
-      .option("--seeds <number>", "trainings with different seeds (default: 3)", wholeNumber)
+      .option("--seeds <number>", "trainings with different seeds (default: 3)", oneOrMore)
       .option("--minutes <number>", "time for all of it, roughly (default: 5)", seconds)
       .option("--base <base>", "checkpoint folder or hub id to learn on (default: polyglot-5m)"),
   );
 
-  add(
-    program,
-    "init",
-    "Write a commented study from a table, to edit and train.",
-    [["tagllm init molecules.csv --input smiles:SMILES --target logS", "into study.yaml"]],
-    async (io, [file], options) => (await import("../commands/init.ts")).init(io, file!, options),
-  )
-    .argument("<data>", "table: CSV, TSV, JSON lines, Parquet (docs/data.md)")
-    .option("-i, --input <column:Tag...>", "a column and the domain tag that says what it holds")
-    .option("-t, --target <column>", "the column to predict")
-    .addOption(answerOption())
-    .option("-o, --out <file>", "the study (default: study.yaml)")
-    .option("--force", "replace a file that is there");
+  common(
+    add(
+      program,
+      "init",
+      "Write a commented study from a table, to edit and train.",
+      [["tagllm init molecules.csv --input smiles:SMILES --target logS", "into study.yaml"]],
+      async (io, [file], options) => (await import("../commands/init.ts")).init(io, file!, options),
+    )
+      .argument("<data>", "table: CSV, TSV, JSON lines, Parquet (docs/data.md)")
+      .option("-i, --input <column:Tag...>", "a column and the domain tag that says what it holds")
+      .option("-t, --target <column>", "the column to predict")
+      .addOption(answerOption())
+      .option("-o, --out <file>", "the study (default: study.yaml)")
+      .option("--force", "replace a file that is there"),
+  );
 }

@@ -19,7 +19,7 @@ import { readEndTokens } from "./end-tokens.ts";
 import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
 import { buildProgram, hasGradients, type ProgramSpec, roundedIn } from "./program.ts";
-import { Programs } from "./programs.ts";
+import { Programs, programLimit } from "./programs.ts";
 import { modelTensors } from "./tensors.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -116,8 +116,9 @@ export class Base {
     this.fingerprint = parts.fingerprint;
     this.engine = parts.engine;
     this.tensors = parts.tensors;
-    this.programs = new Programs((spec) =>
-      this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec)),
+    this.programs = new Programs(
+      (spec) => this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec)),
+      programLimit(this.architecture.layers),
     );
   }
 

@@ -3,10 +3,13 @@ import type { Feed, HostArray, Program, RunOptions } from "../engine/engine.ts";
 import type { ProgramSpec } from "./program.ts";
 
 /**
- * Each program holds its graph, and threads of its own. Training takes a few tens of shapes, and what is dropped too
- * early costs its compilation again.
+ * Layers of all programs. One of a program takes some 0.4 MB; what is dropped too early costs its compilation again, and
+ * a study of 30,000 pairs runs 179 shapes (examples/davis).
  */
-const LIMIT = 512;
+const LAYERS = 4096;
+
+/** Programs of a base of so many layers that are held. */
+export const programLimit = (layers: number): number => Math.max(32, Math.floor(LAYERS / layers));
 
 interface Held {
   readonly program: Promise<Program>;
@@ -19,8 +22,8 @@ export class Programs {
   /** By shape, the one used longest ago first. */
   private readonly held = new Map<string, Held>();
 
-  /** @param limit programs that are not running and held beyond it are dropped */
-  constructor(compile: (spec: ProgramSpec) => Promise<Program>, limit = LIMIT) {
+  /** @param limit beyond it programs that are not running are dropped */
+  constructor(compile: (spec: ProgramSpec) => Promise<Program>, limit: number) {
     this.compile = compile;
     this.limit = limit;
   }

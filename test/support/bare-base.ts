@@ -7,13 +7,16 @@ import type { Architecture } from "../../src/models/architecture.ts";
 import type { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
 import { buildProgram, roundedIn } from "../../src/models/program.ts";
-import { Programs } from "../../src/models/programs.ts";
+import { Programs, programLimit } from "../../src/models/programs.ts";
 import { modelTensors } from "../../src/models/tensors.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 
 /** @param engine holds the architecture's tensors */
 export function bareBase(architecture: Architecture, engine: Engine): Base {
-  const programs = new Programs((spec) => engine.compile(buildProgram(architecture, spec), roundedIn(spec)));
+  const programs = new Programs(
+    (spec) => engine.compile(buildProgram(architecture, spec), roundedIn(spec)),
+    programLimit(architecture.layers),
+  );
   const run: Base["run"] = (spec, feeds, options) => programs.run(spec, feeds, options);
   return { architecture, engine, run, close: () => engine.close() } as unknown as Base;
 }

@@ -1,6 +1,7 @@
 /** The rows of a command: how they come, and what is said of those that were too long. */
 import { streamPipe } from "../data/pipe.ts";
 import { type RowBatch, streamRows } from "../data/source.ts";
+import type { Tag } from "../tags/tag.ts";
 import type { Io } from "./io.ts";
 
 /** Rows that are read and answered together; no more are in memory. */
@@ -21,6 +22,10 @@ interface Trimmed {
 }
 
 export const wasTrimmed = ({ trimmed }: Trimmed): boolean => trimmed.length > 0;
+
+/** What prompts are cut to fit. */
+export const limitOf = ({ maxTokens }: Tag): string =>
+  maxTokens === undefined ? "the base" : `${maxTokens} tokens, as in the tag's training`;
 
 /** @param limit what the rows were cut to fit */
 export const trimmedNote = (trimmed: number, rows: number, limit: string): string =>

@@ -8,7 +8,7 @@ import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
 import { escapeTemplate, type Message, type Template, type TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase, requireTag, requireUsedTags } from "../tags/library.ts";
-import { type Tag, tagSpec } from "../tags/tag.ts";
+import { longestPrompt, type Tag, tagSpec } from "../tags/tag.ts";
 
 /**
  * Plain text, or messages of a chat, in which nothing is a tag or a field; or a template, as one text or as messages,
@@ -95,9 +95,10 @@ function templateCompiler(
     fields: Object.keys(fields),
     ...(asked?.outputs[0] !== undefined && { target: asked.outputs[0] }),
   });
+  const room = base.architecture.maxPositions - 1;
   const options = {
     tokenizer: base.tokenizer,
-    maxTokens: base.architecture.maxPositions - 1,
+    maxTokens: asked ? longestPrompt(asked, room) : room,
     bos: bos ?? chatBos(template, base.tokenizer) ?? (asked ?? named[0])?.bos ?? base.tokenizer.addBos,
     withTarget: false,
     eosAfterTarget: false,

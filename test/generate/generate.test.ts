@@ -272,6 +272,18 @@ test("end tokens, limits and the base's last position end a text, each as itself
   assert.ok((full?.trimmed[0]?.tokens ?? 0) > 0);
 });
 
+test("a prompt of a tag is no longer than those of its training", async () => {
+  const prompt = { template: "<EN> {text} means <Translate>", fields: { text: "and ".repeat(50) } };
+  const cutTo = async (maxTokens: number) => {
+    const asked = { ...(tags.get("Translate") as Tag), maxTokens };
+    const own = new Map([...tags, ["Translate", asked]]);
+    const [{ trimmed }] = (await all([prompt], { tags: own, maxTokens: 1 })) as [Generated];
+    return trimmed[0]?.tokens ?? 0;
+  };
+  assert.equal(await cutTo(500), 0);
+  assert.equal((await cutTo(40)) - (await cutTo(41)), 1);
+});
+
 test("more rows than lanes, and rows that end early, change no text", async () => {
   const prompts = [...mixedPrompts(), ...mixedPrompts().reverse()];
   const wide = await all(prompts, { lanes: 16 });

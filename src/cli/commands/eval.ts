@@ -10,8 +10,9 @@ import type { Io } from "../io.ts";
 import { type EngineChoice, noteWeights, withBase } from "../open-study.ts";
 import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
+import { limitOf } from "../rows.ts";
 import { grouped, table } from "../table.ts";
-import { checkAnswerTokens, limitOf, unfinishedNote } from "./predict.ts";
+import { checkAnswerTokens, unfinishedNote } from "./predict.ts";
 
 export interface EvalChoice extends EngineChoice {
   tag?: string;

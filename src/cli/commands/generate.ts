@@ -15,7 +15,7 @@ import type { Tag } from "../../tags/tag.ts";
 import type { Io } from "../io.ts";
 import { type EngineChoice, withBase } from "../open-study.ts";
 import { type Result, UsageError } from "../result.ts";
-import { batchesOf, noteTrimmed, trimmedNote, wasTrimmed } from "../rows.ts";
+import { batchesOf, limitOf, noteTrimmed, trimmedNote, wasTrimmed } from "../rows.ts";
 import { grouped } from "../table.ts";
 import { fileSink, tableFormat, textSink } from "../table-writer.ts";
 
@@ -54,9 +54,6 @@ interface Said {
 }
 
 const unsaid = (): Said => ({ text: "", tokens: null, finish: "interrupted", trimmed: [] });
-
-/** What a prompt is cut to fit. */
-const limit = "the base";
 
 export async function generateText(io: Io, choice: GenerateChoice): Promise<Result> {
   checkSource(choice);
@@ -103,6 +100,12 @@ const messages = (user: string, { system }: GenerateChoice) => [
   ...(system === undefined ? [] : [{ role: "system", content: system }]),
   { role: "user", content: user },
 ];
+
+/** What a prompt is cut to fit. */
+function limitIn({ tags }: GenerateOptions): string {
+  const asked = [...(tags?.values() ?? [])].find(({ kind }) => kind === "function");
+  return asked ? limitOf(asked) : "the base";
+}
 
 async function tagsOf(choice: GenerateChoice): Promise<Map<string, Tag>> {
   const { tags: folder = "." } = choice;
@@ -184,7 +187,7 @@ async function one(
   });
   const own = said[0] as Said;
   if (!json && wasTrimmed(own) && process.stdout.isTTY) process.stdout.write("\n");
-  noteTrimmed(io, own, limit);
+  noteTrimmed(io, own, limitIn(options));
   return { text: "", json: own, interrupted };
 }
 
@@ -211,7 +214,7 @@ async function many(io: Io, base: Base, choice: GenerateChoice, options: Generat
     const text = await sink.finish();
     io.progress.clear();
     const failed = failures.length;
-    if (trimmed > 0) io.progress.note(trimmedNote(trimmed, rows, limit));
+    if (trimmed > 0) io.progress.note(trimmedNote(trimmed, rows, limitIn(options)));
     if (failed > 0) io.progress.note(failureNote(failures, rows));
     const done = { interrupted: stopped, ok: failed === 0 || failed < rows };
     if (text !== null) return { text, json: { rows: all }, ...done };

@@ -11,7 +11,7 @@ import type { Io } from "../io.ts";
 import { type EngineChoice, noteWeights, withBase } from "../open-study.ts";
 import { openTagsFor } from "../open-tags.ts";
 import { type Result, UsageError } from "../result.ts";
-import { batchesOf, noteTrimmed, trimmedNote, wasTrimmed } from "../rows.ts";
+import { batchesOf, limitOf, noteTrimmed, trimmedNote, wasTrimmed } from "../rows.ts";
 import { grouped, properties } from "../table.ts";
 import { fileSink, tableFormat, textSink } from "../table-writer.ts";
 
@@ -170,10 +170,6 @@ function cells(tag: Tag, { values, intervals, probabilities, outOfDomain, error 
 function jsonOf({ error, ...rest }: Prediction): object {
   return error ? { error: { code: error.code, problem: error.problem, cure: error.cure } } : rest;
 }
-
-/** What prompts are cut to fit. */
-export const limitOf = ({ maxTokens }: Tag): string =>
-  maxTokens === undefined ? "the base" : `${maxTokens} tokens, as in the tag's training`;
 
 /** @param which answers, and the verb */
 export const unfinishedNote = (which: string): string =>

@@ -16,7 +16,7 @@ export function runView(progress: Progress, stages: number): (event: StudyEvent)
         rate = new Rate();
         validation = "";
         progress.note(
-          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.from ? `goes on from step ${event.from} of ` : ""}${event.steps} steps, stores ${storedText(event.reuse)}`,
+          `[${begun}/${stages}] ${stage}, seed ${seed}: ${event.from ? `goes on from step ${event.from} of ` : ""}${event.steps} steps, stores ${storedText(event)}`,
         );
         break;
       case "stage-kept":
@@ -63,8 +63,8 @@ function workText({ kind, done, of }: Extract<StudyEvent, { done: number }>): st
     : `reading ${all} prompts, ${share}`;
 }
 
-/** What a way of reuse keeps of prompts. */
-export function storedText(reuse: string): string {
+/** What is kept of prompts, or why nothing is. */
+export function storedText({ reuse, reason }: { reuse: string; reason?: string }): string {
   if (reuse === "prefix") return "everything before the trained tags";
-  return reuse === "spans" ? "isolated spans" : "nothing";
+  return reuse === "spans" ? "isolated spans" : `nothing (${reason})`;
 }

@@ -8,7 +8,8 @@ import { mean } from "../evaluate/metrics.ts";
 import type { Base } from "../models/base.ts";
 import { type LiveTag, readEmbeddings, startTags } from "../study/live.ts";
 import type { LoadedStudy } from "../study/load.ts";
-import { makeRunner, type PreparedStage, prepareStudy } from "../study/prepare.ts";
+import { type PreparedStage, prepareStudy } from "../study/prepare.ts";
+import { makeRunner, storedOf } from "../study/reuse.ts";
 import { runStage } from "../study/stages.ts";
 import { fromTheStart } from "../train/trainer.ts";
 import { defaultRecipe, type Recipe } from "./compose.ts";
@@ -136,7 +137,8 @@ async function runTrial(
   const embeddings = await readEmbeddings(base);
   const live = startTags(prepared, embeddings, seed);
   const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
-  const runner = makeRunner(prepared, stage, vectorsOf, store, { reuse: "auto", signal });
+  const { reuse } = storedOf(prepared, stage);
+  const runner = makeRunner(prepared, vectorsOf, store, { reuse, signal });
   const began = performance.now();
   const { training, validationErrors } = await runStage({
     prepared,

@@ -1,10 +1,5 @@
 /** A loaded study meets its base and its data: everything that can fail is found before training begins. */
 
-import { BlockFiles } from "../batch/block-files.ts";
-import { BlockNames } from "../batch/blocks.ts";
-import { layOut, type Reuse } from "../batch/layout.ts";
-import { Runner, type RunnerOptions } from "../batch/runner.ts";
-import { BlockStore, positionBytes } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { quote } from "../suggest.ts";
@@ -12,9 +7,10 @@ import type { Tag } from "../tags/tag.ts";
 import { classesOf, withoutUnknown } from "./classes.ts";
 import { givenTags } from "./given.ts";
 import type { LoadedStudy } from "./load.ts";
+import { notAsked, type Stored, storedOf } from "./reuse.ts";
 import type { StudyStage } from "./schema.ts";
 import { readSources, type Side, type Source } from "./sources.ts";
-import { hasHead, type PreparedTask, prepareTask, queryOf, requireRows, type TaskKind } from "./tasks.ts";
+import { hasHead, type PreparedTask, prepareTask, requireRows, type TaskKind } from "./tasks.ts";
 
 export interface PreparedStage {
   readonly stage: StudyStage;
@@ -91,14 +87,6 @@ function stageKind(stage: StudyStage, tasks: readonly PreparedTask[]): TaskKind 
   return kind;
 }
 
-/** What a stage keeps of its prompts between steps, and how many bytes of keys and values that is. */
-export interface Stored {
-  readonly reuse: Reuse;
-  readonly bytes: number;
-}
-
-const nothing: Stored = { reuse: "none", bytes: 0 };
-
 export interface StagePlan {
   readonly stage: string;
   readonly kind: TaskKind;
@@ -117,14 +105,14 @@ export interface StagePlan {
 
 /** What a run will do, from the rows and prompts at hand; nothing is run. */
 export function planStudy(prepared: PreparedStudy, reuse: "auto" | "none" = "auto"): StagePlan[] {
-  return prepared.stages.map(({ stage, kind, tasks, classes }) => ({
-    stored: reuse === "none" ? nothing : chooseReuse(prepared, { stage, kind, tasks, classes }),
-    stage: stage.name,
-    kind,
-    trains: stage.train,
-    steps: stage.steps,
-    batch: stage.batch,
-    tasks: tasks.map((task) => {
+  return prepared.stages.map((own) => ({
+    stored: reuse === "none" ? notAsked : storedOf(prepared, own),
+    stage: own.stage.name,
+    kind: own.kind,
+    trains: own.stage.train,
+    steps: own.stage.steps,
+    batch: own.stage.batch,
+    tasks: own.tasks.map((task) => {
       const { train, validation, test } = task.rows;
       const sample = train.slice(0, 200);
       const lengths = sample.map(
@@ -138,73 +126,4 @@ export function planStudy(prepared: PreparedStudy, reuse: "auto" | "none" = "aut
       };
     }),
   }));
-}
-
-/**
- * The deepest reuse whose stored keys and values fit the memory: prefixes, else spans, else none. Where the
- * tags of the prompt's beginning train, nothing is constant and nothing is stored.
- */
-function chooseReuse({ base, loaded }: PreparedStudy, { stage, kind, tasks }: PreparedStage): Stored {
-  if (kind === "domain") return nothing;
-  const trained = new Set(stage.train);
-  const names = new BlockNames(base.architecture, vectorsByName());
-  const sizes = { span: new Map<string, number>(), text: new Map<string, number>() };
-  for (const task of tasks) {
-    for (const row of [...task.rows.train, ...task.rows.validation, ...task.rows.test]) {
-      const prompt = task.compiler.compile(row, { withTarget: false });
-      const layout = layOut(queryOf(prompt, task.isolate, trained), "prefix");
-      layout.past.forEach(({ kind, positions }, b) => {
-        sizes[kind].set(names.of(layout, b), positions.length);
-        // The linear probe is asked without the tag: its text ends a position earlier and is stored beside this one.
-        const last = kind === "text" && positions.at(-1) === layout.query.cut - 1;
-        if (last && hasHead(task.kind)) sizes.text.set(`${names.of(layout, b)} probe`, positions.length - 1);
-      });
-    }
-  }
-  const bytes = (of: ReadonlyMap<string, number>) =>
-    [...of.values()].reduce((n, t) => n + t, 0) * positionBytes(base);
-  const limit = (loaded.study.memory + loaded.study.disk) * 1e9;
-  const [spanBytes, all] = [bytes(sizes.span), bytes(sizes.span) + bytes(sizes.text)];
-  if (all <= limit) return { reuse: "prefix", bytes: all };
-  return spanBytes > 0 && spanBytes <= limit ? { reuse: "spans", bytes: spanBytes } : nothing;
-}
-
-/** What stands for a tag's vectors where blocks are only told apart. */
-function vectorsByName(): (tag: string) => Float32Array {
-  const made = new Map<string, Float32Array>();
-  return (tag) => {
-    const vectors = made.get(tag) ?? Float32Array.from(tag, (c) => c.codePointAt(0) as number);
-    made.set(tag, vectors);
-    return vectors;
-  };
-}
-
-/** The store of a study's runs: as much memory and disk as the study gives. */
-export async function makeStore({ base, loaded: { study } }: PreparedStudy): Promise<BlockStore> {
-  const files = study.disk > 0 ? await BlockFiles.open(base, { limit: study.disk * 1e9 }) : null;
-  return new BlockStore(base, { memory: study.memory * 1e9, files });
-}
-
-export function makeRunner(
-  prepared: PreparedStudy,
-  stage: PreparedStage,
-  vectorsOf: (tag: string) => Float32Array,
-  store: BlockStore,
-  options: { reuse: "auto" | "none" } & Pick<RunnerOptions, "signal" | "told">,
-): Runner {
-  const { study } = prepared.loaded;
-  const reuse = options.reuse === "none" ? "none" : chooseReuse(prepared, stage).reuse;
-  return new Runner(
-    prepared.base,
-    vectorsOf,
-    {
-      reuse,
-      tokens: study.tokensPerRun,
-      fixedShapes: true,
-      plain: options.reuse === "none",
-      signal: options.signal,
-      ...(options.told && { told: options.told }),
-    },
-    store,
-  );
 }

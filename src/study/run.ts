@@ -31,8 +31,9 @@ import {
   restoreTags,
   startTags,
 } from "./live.ts";
-import { makeRunner, makeStore, type PreparedStage, type PreparedStudy } from "./prepare.ts";
+import type { PreparedStage, PreparedStudy } from "./prepare.ts";
 import type { Report } from "./report.ts";
+import { makeRunner, makeStore, notAsked, storedOf } from "./reuse.ts";
 import { RunFolder } from "./run-folder.ts";
 import { makeReport, type SeedStage } from "./run-report.ts";
 import { lossesName, predictionsName, readRecord, type StageRecord, writeRecord } from "./stage-record.ts";
@@ -44,7 +45,9 @@ export type StudyEvent =
       stage: string;
       seed: number;
       steps: number;
+      /** What is kept of prompts: `prefix`, `spans` or `none`, with the reason why. */
       reuse: string;
+      reason?: string;
       /** The step that it goes on from; 0 for a stage that begins. */
       from: number;
     }
@@ -181,15 +184,19 @@ class Run {
     const { prepared, options } = this;
     const { name, steps } = stage.stage;
     const vectorsOf = (tag: string) => (live.get(tag) as LiveTag).vectors;
-    const { reuse = "auto", signal } = options;
+    const { signal } = options;
+    const plain = options.reuse === "none";
     const told = (progress: RunnerProgress) => this.emit({ ...progress, stage: name, seed });
-    const runner = makeRunner(prepared, stage, vectorsOf, this.store, { reuse, signal, told });
+    const stored = plain ? notAsked : storedOf(prepared, stage);
+    const { reuse } = stored;
+    const runner = makeRunner(prepared, vectorsOf, this.store, { reuse, plain, signal, told });
     this.emit({
       kind: "stage-begin",
       stage: name,
       seed,
       steps,
-      reuse: runner.options.reuse,
+      reuse,
+      ...(stored.reason !== undefined && { reason: stored.reason }),
       from: from?.step ?? 0,
     });
     const watch = await this.watch(stage, seed, live, embeddings);

@@ -76,6 +76,22 @@ for (const inside of [
   });
 }
 
+test("killed with little memory and blocks in files: the same tags", async (t) => {
+  process.env.TAGLLM_CACHE = join(folder, "cache");
+  t.after(() => delete process.env.TAGLLM_CACHE);
+  const filed = join(folder, "filed.yaml");
+  await writeFile(filed, `memory: 0.0001\ndisk: 1\n${await readFile(study, "utf8")}`);
+  const [undisturbed, out] = [join(folder, "undisturbed"), join(folder, "filed")];
+  assert.equal((await trainProcess(filed, undisturbed)).code, 0);
+  await rm(process.env.TAGLLM_CACHE, { recursive: true });
+  const killed = await trainProcess(filed, out, { inside: "checkpoint:after:12" });
+  assert.equal(killed.signal, "SIGKILL", `${killed.code} ${killed.stderr}`);
+  const last = await trainProcess(filed, out);
+  assert.equal(last.code, 0, last.stderr);
+  assert.match(last.stderr, /goes on from step/);
+  assert.deepEqual(await tagHashes(out), await tagHashes(undisturbed));
+});
+
 test("Ctrl-C saves and stops with 130; the same command goes on", async () => {
   const out = join(folder, "interrupted");
   const stopped = await trainProcess(study, out, { said: "[2/4] count", signal: "SIGINT" });

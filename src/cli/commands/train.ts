@@ -102,11 +102,13 @@ function planResult(prepared: PreparedStudy, out: string, audit: AuditView, reus
 }
 
 /** What a stage stores between its steps, how large it is, and where it goes. */
-function storedLine({ stage, stored: { reuse, bytes: size } }: StagePlan, { memory, disk }: Study): string {
-  if (reuse === "none") return `${stage} stores nothing: every prompt is run whole.`;
+function storedLine({ stage, stored }: StagePlan, { memory, disk }: Study): string {
+  if (stored.reuse === "none") return `${stage} stores ${storedText(stored)}: every prompt is run whole.`;
+  const size = stored.bytes;
   const spilt = size > memory * 1e9 ? `, ${memory} GB of it in memory at a time` : "";
   const files = disk > 0 ? `, also in files (up to ${disk} GB in ${cacheHome("blocks")})` : "";
-  return `${stage} stores ${storedText(reuse)}: ${bytes(size)} of keys and values${spilt}${files}.`;
+  const again = size > (memory + disk) * 1e9 ? "; what has no room is computed again" : "";
+  return `${stage} stores ${storedText(stored)}: ${bytes(size)} of keys and values${spilt}${files}${again}.`;
 }
 
 function planTable(plan: readonly StagePlan[]): string {

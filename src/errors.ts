@@ -25,7 +25,8 @@ export const errorCodes = {
   "model/config-json": "A checkpoint's config.json or generation_config.json is not a JSON object.",
   "tokenizer/missing": "A checkpoint folder has no tokenizer.json.",
   "tokenizer/invalid": "tokenizer.json or tokenizer_config.json cannot be read.",
-  "tokenizer/unknown-text": "A text has a character for which the tokenizer has no token.",
+  "tokenizer/unknown-text":
+    "A text has a character for which the tokenizer has no token, or a token for which the base has no embedding.",
   "tokenizer/id": "A number was given as a token id that the tokenizer does not have.",
   "chat/missing": "A prompt is a list of messages and the base has no chat template.",
   "chat/template": "A base's chat template cannot be read, fails, or takes too long.",
@@ -108,6 +109,7 @@ export const errorCodes = {
     "Inputs of test or validation rows are also in training, where the study says that this is an error.",
   "study/rows":
     "Rows are faulty, or repeat or contradict others, where the study says that this is an error.",
+  "store/base": "A store of keys and values is of another base than the prompts.",
   "cache/file": "A file of stored keys and values cannot be written or read.",
   "generate/setting":
     "A setting of generation has a value that it cannot have, or one that another makes useless.",

@@ -5,7 +5,7 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DIGEST } from "../engine/array-files.ts";
+import { cacheFailure, DIGEST } from "../engine/array-files.ts";
 import {
   aboutCache,
   type CacheAbout,
@@ -81,7 +81,9 @@ export class BlockFiles {
       const [oldest] = this.old;
       if (!oldest) return false;
       const [gone, path] = oldest;
-      await rm(path, { force: true });
+      await rm(path, { force: true }).catch((cause) => {
+        throw cacheFailure(path, "deleted", cause);
+      });
       this.old.delete(gone);
       this.forget(gone);
     }

@@ -30,9 +30,11 @@ export interface RunnerOptions {
   readonly fixedShapes?: boolean;
   /**
    * Spans are stored where several queries of a call have them, with the other spans of those queries; all other spans
-   * run in their place. With `fixedShapes` those of a query are stored where it has a long one.
+   * run in their place. With `fixedShapes`, and weights in few bits, those of a query are stored where it has a long one.
    */
   readonly sharedOnly?: boolean;
+  /** With `sharedOnly`: those of queries with a long span too, for calls to come. */
+  readonly longToo?: boolean;
   /**
    * A row for each prompt, every layer for all of it, backward through all of it. Slower, and what the other
    * way is compared with.
@@ -49,9 +51,6 @@ export interface RunnerProgress {
   readonly done: number;
   readonly of: number;
 }
-
-/** Bytes of stored blocks of a runner that shares no store. */
-const OWN_MEMORY = 1e9;
 
 /** d loss / d vectors, [length, width] per tag. */
 export type TagGradients = Map<string, Float32Array>;
@@ -88,12 +87,7 @@ export class Runner {
   private readonly stored: Stored;
 
   /** @param store shared by runners that may use the same blocks; the caller clears it */
-  constructor(
-    base: Base,
-    vectorsOf: VectorsOf,
-    options: RunnerOptions,
-    store = new BlockStore(base, { memory: OWN_MEMORY }),
-  ) {
+  constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store = new BlockStore(base)) {
     this.base = base;
     this.store = store;
     this.vectorsOf = vectorsOf;
@@ -133,7 +127,8 @@ export class Runner {
 
   /** How queries run: which of their spans are read from the store. */
   layouts(queries: readonly Query[]): readonly Layout[] {
-    return this.stored.worthStoring(this.laidOut(queries), this.options.fixedShapes ?? false);
+    const laidOut = queries.map((query) => layOut(query, this.options.reuse));
+    return this.stored.worthStoring(laidOut);
   }
 
   /** Stores what queries to come stand on, from the first on as far as memory goes: many at once fill whole runs. */
@@ -314,20 +309,16 @@ export class Runner {
     readsOf?: (index: number) => number,
   ): Promise<void> {
     if (!this.readsApart) return this.eachBatch(queries, work);
-    const layouts = this.stored.worthStoring(this.laidOut(queries), true);
+    const layouts = this.layouts(queries);
     const groups = groupByShape(layouts, this.options.tokens, this.stored.nameOf, readsOf);
     // What one head reads at one position is a product of one row, for which there are other kernels.
     const { heads, kvHeads } = this.base.architecture;
-    await this.eachGroup(layouts, groups, heads > kvHeads, work, true);
+    await this.eachGroup(layouts, groups, heads > kvHeads, work);
   }
 
   /** Where activations are rounded, shapes and what a query stands on follow from the query alone. */
   private get readsApart(): boolean {
     return roundsWhereRead(this.base.engine.precision) && !this.options.plain;
-  }
-
-  private laidOut(queries: readonly Query[]): Layout[] {
-    return queries.map((query) => layOut(query, this.options.reuse));
   }
 
   private groups(layouts: readonly Layout[]): Group[] {
@@ -341,20 +332,18 @@ export class Runner {
   /**
    * Calls `work` for one batch after the other; the next is laid out while the engine runs.
    * @param shares whether a block that all rows of a run have in common is fed once
-   * @param apart how what is missing is stored (`Stored.prepare`)
    */
   private async eachGroup(
     layouts: readonly Layout[],
     groups: readonly Group[],
     shares: boolean,
     work: (batch: Batch, indices: readonly number[]) => Promise<void>,
-    apart = false,
   ): Promise<void> {
     const { stored } = this;
     for (const portion of stored.portions(layouts, groups)) {
       const needed = portion.flatMap(({ rows }) => rows.flat().map((i) => layouts[i] as Layout));
       await this.store.alone(async () => {
-        await stored.prepare(needed, apart);
+        await stored.prepare(needed);
         let running = Promise.resolve();
         for (const group of portion) {
           const batch = stored.batch(layouts, group, shares);

@@ -4,11 +4,12 @@
  * runner of a base: stages, seeds and tags that share a prefix share its blocks. Stores know nothing of each other.
  */
 import type { ResidentFile } from "../engine/protocol.ts";
+import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import type { BlockFiles } from "./block-files.ts";
 
 export interface StoreOptions {
-  /** Bytes of blocks in memory; more only where one run needs them. Default: no limit. */
+  /** Bytes of blocks in memory; more only where one run needs them. Default: 1 GB. */
   readonly memory?: number;
   /** @internal */
   readonly files?: BlockFiles | null;
@@ -30,8 +31,18 @@ export class BlockStore {
 
   constructor(base: Base, options: StoreOptions = {}) {
     this.base = base;
-    this.memory = options.memory ?? Number.POSITIVE_INFINITY;
+    this.memory = options.memory ?? 1e9;
     this.files = options.files ?? null;
+  }
+
+  /** @throws store/base */
+  requireBase(base: Base): void {
+    if (this.base === base) return;
+    throw new TagllmError(
+      "store/base",
+      `The store holds keys and values of ${this.base.name}, loaded before; the prompts are for another base (${base.name}).`,
+      "Make a BlockStore of the base that answers.",
+    );
   }
 
   /**

@@ -3,6 +3,7 @@
  * store, and what is not there is run first and kept.
  */
 import type { Keep } from "../engine/engine.ts";
+import { roundsWhereRead } from "../engine/precision.ts";
 import type { Base } from "../models/base.ts";
 import type { ProgramSpec } from "../models/program.ts";
 import { BlockNames, blockLayout } from "./blocks.ts";
@@ -35,13 +36,16 @@ export class Stored {
   private readonly vectorsOf: VectorsOf;
   private readonly store: BlockStore;
   private readonly names: BlockNames;
+  /** Blocks are computed in shapes that follow from themselves: else what is read would depend on who stored it. */
+  private readonly apart: boolean;
 
   constructor(base: Base, vectorsOf: VectorsOf, options: RunnerOptions, store: BlockStore) {
     this.base = base;
     this.options = options;
     this.vectorsOf = vectorsOf;
     this.store = store;
-    const shapes = options.fixedShapes ? `fixed ${options.tokens}` : "";
+    this.apart = options.fixedShapes || roundsWhereRead(base.engine.precision);
+    const shapes = this.apart ? `fixed ${options.tokens}` : "";
     this.names = new BlockNames(base.architecture, vectorsOf, shapes);
   }
 
@@ -50,11 +54,12 @@ export class Stored {
   /**
    * Layouts whose spans are stored where that is worth it: several have one of them, or it is there already. Then the
    * others are stored too, as in their place they would be multiplied with the stored keys, which they do not see.
-   * @param apart what a layout stands on follows from itself: from how long its spans are
    */
-  worthStoring(layouts: readonly Layout[], apart: boolean): readonly Layout[] {
-    if (this.options.reuse !== "spans" || !this.options.sharedOnly) return layouts;
-    const stores = apart ? hasLongSpan : this.sharesSpan(layouts);
+  worthStoring(layouts: readonly Layout[]): readonly Layout[] {
+    const { reuse, sharedOnly, longToo } = this.options;
+    if (reuse !== "spans" || !sharedOnly) return layouts;
+    const shares = this.apart ? hasLongSpan : this.sharesSpan(layouts);
+    const stores = (layout: Layout) => shares(layout) || (longToo === true && hasLongSpan(layout));
     return layouts.map((layout) => (stores(layout) ? layout : withSpans(layout, () => false)));
   }
 
@@ -107,11 +112,8 @@ export class Stored {
     return layouts;
   }
 
-  /**
-   * Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them.
-   * @param apart in shapes that follow from the block, as with `fixedShapes`
-   */
-  async prepare(layouts: readonly Layout[], apart = false): Promise<void> {
+  /** Runs and keeps every block of the layouts that is not stored: spans first, then the text that sees them. */
+  async prepare(layouts: readonly Layout[]): Promise<void> {
     const needed = this.blocksOf(layouts);
     if (needed.size === 0) return;
     const missing = await this.store.bring(new Map([...needed].map(([key, { size }]) => [key, size])));
@@ -129,7 +131,6 @@ export class Stored {
       await this.computeBlocks(
         ready.map(({ run }) => run),
         ready.map(({ key }) => key),
-        apart,
         (keys) => {
           done += sum(keys.map(sizeOf));
           this.options.told?.({ kind: "storing", done, of });
@@ -176,11 +177,9 @@ export class Stored {
   private async computeBlocks(
     runs: readonly Layout[],
     keys: readonly string[],
-    apart: boolean,
     stored: (keys: readonly string[]) => void,
   ): Promise<void> {
-    const { fixedShapes, tokens } = this.options;
-    const groups = (fixedShapes || apart ? groupByShape : groupAlone)(runs, tokens, this.nameOf);
+    const groups = (this.apart ? groupByShape : groupAlone)(runs, this.options.tokens, this.nameOf);
     for (const group of groups) {
       const own = group.rows.flat().map((i) => keys[i] as string);
       await this.keepBlocks(runs, own, group);

@@ -2,7 +2,6 @@
 import type { Query } from "../batch/layout.ts";
 import { Runner } from "../batch/runner.ts";
 import type { BlockStore } from "../batch/store.ts";
-import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { requireTag } from "../tags/library.ts";
 import type { Tag } from "../tags/tag.ts";
@@ -41,7 +40,7 @@ export type GenerateEvent =
  * Continues prompts; without any setting with the likeliest tokens.
  *
  * @returns one result per prompt, in their order
- * @throws generate/setting, generate/answer, tag/unknown, tag/wrong-base, tag/changed, prompts/*, aborted
+ * @throws generate/setting, generate/answer, store/base, tag/unknown, tag/wrong-base, tag/changed, prompts/*, aborted
  */
 export async function generate(
   base: Base,
@@ -65,12 +64,7 @@ export async function* generateStream(
   options: GenerateOptions = {},
 ): AsyncGenerator<GenerateEvent> {
   const tags = options.tags ?? new Map<string, Tag>();
-  if (options.store && options.store.base !== base)
-    throw new TagllmError(
-      "generate/setting",
-      `The store holds keys and values of ${options.store.base.name}, loaded before; the prompts are for another base (${base.name}).`,
-      "Make a BlockStore of the base that writes.",
-    );
+  options.store?.requireBase(base);
   const settings = fullSettings(options, base.endTokens, base.architecture.vocabSize);
   const queries = queriesOf(base, prompts, tags, options.bos);
   const runner = new Runner(

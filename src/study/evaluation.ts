@@ -1,4 +1,5 @@
 /** What the evaluation of a tag says, and what its kinds (head, text, domain) share. */
+import { BlockStore } from "../batch/store.ts";
 import type { TagllmError } from "../errors.ts";
 import { type BootstrapOptions, bootstrapIntervals, type Interval } from "../evaluate/bootstrap.ts";
 import type { MetricsOfRows } from "../evaluate/of-rows.ts";
@@ -123,36 +124,39 @@ export function answerOf({ kind, head, classes }: Tag): Evaluation["answer"] {
 const chunkRows = 1000;
 
 /** Predicts rows in parts; those that make no prompt are counted as failed. */
-export async function answered({
-  base,
-  tags,
-  tag,
-  rows,
-  failures,
-  options,
-}: Context): Promise<{ row: ScorableRow; prediction: Prediction }[]> {
+export async function answered(context: Context): Promise<{ row: ScorableRow; prediction: Prediction }[]> {
+  const { base, rows, failures, options } = context;
   const kept: { row: ScorableRow; prediction: Prediction }[] = [];
-  for (let at = 0; at < rows.length; at += chunkRows) {
-    const part = rows.slice(at, at + chunkRows);
-    const predictions = await predict(
-      base,
-      tags,
-      tag.name,
-      part.map((r) => r.fields),
-      {
-        keepFailed: true,
-        ...(options.signal && { signal: options.signal }),
-        ...(options.answerTokens !== undefined && { answerTokens: options.answerTokens }),
-      },
-    );
-    predictions.forEach((prediction, i) => {
-      const row = part[i] as ScorableRow;
-      if (prediction.error) failures.add(withoutRow(prediction.error), row.rowNumber);
-      else kept.push({ row, prediction });
-    });
-    options.onProgress?.(at + part.length);
+  const store = new BlockStore(base);
+  try {
+    for (let at = 0; at < rows.length; at += chunkRows) {
+      const part = rows.slice(at, at + chunkRows);
+      const predictions = await predictPart(context, part, store);
+      predictions.forEach((prediction, i) => {
+        const row = part[i] as ScorableRow;
+        if (prediction.error) failures.add(withoutRow(prediction.error), row.rowNumber);
+        else kept.push({ row, prediction });
+      });
+      options.onProgress?.(at + part.length);
+    }
+    return kept;
+  } finally {
+    await store.clear();
   }
-  return kept;
+}
+
+function predictPart(
+  { base, tags, tag, options: { signal, answerTokens } }: Context,
+  part: readonly ScorableRow[],
+  store: BlockStore,
+): Promise<Prediction[]> {
+  const rows = part.map((r) => r.fields);
+  return predict(base, tags, tag.name, rows, {
+    keepFailed: true,
+    store,
+    ...(signal && { signal }),
+    ...(answerTokens !== undefined && { answerTokens }),
+  });
 }
 
 /** The same words for the same fault of different rows. */

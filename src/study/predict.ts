@@ -1,6 +1,7 @@
 /** Uses a trained function tag: rows in, numbers in their own unit or text out, in the order of the rows. */
 import { applyHead } from "../batch/head.ts";
 import { Runner } from "../batch/runner.ts";
+import type { BlockStore } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
 import { outlierDistances } from "../evaluate/outliers.ts";
@@ -52,6 +53,11 @@ export interface PredictOptions {
    * to half of the base.
    */
   readonly answerTokens?: number;
+  /**
+   * Keeps the keys and values of isolated spans from one call to the next, where rows share them or they are long (64
+   * tokens): a protein in many calls is read once. Default: of those that rows share, while this call lasts.
+   */
+  readonly store?: BlockStore;
   /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
   readonly keepFailed?: boolean;
   /** How messages count the first row; default 1. */
@@ -71,7 +77,7 @@ export interface PredictOptions {
  * @param rows fields of the template by name; other fields are ignored
  * @returns one prediction per row, in their order
  * @throws tag/unknown, tag/wrong-base, tag/changed (a domain tag in another version than the one it was trained
- * beside), predict/not-a-function, prompts/* (unknown-field, missing-field, empty-field, too-long; with `compose`
+ * beside), store/base, predict/not-a-function, prompts/* (unknown-field, missing-field, empty-field, too-long; with `compose`
  * all that a template can have wrong), aborted
  */
 export async function predict(
@@ -82,8 +88,9 @@ export async function predict(
   options: PredictOptions = {},
 ): Promise<Prediction[]> {
   const tag = requireTag(tags, functionTag);
-  const { compose } = options;
+  const { compose, store } = options;
   const { tokenizer } = base;
+  store?.requireBase(base);
   const template = compose === undefined ? templateOf(tag, tokenizer) : readTemplate(compose, tokenizer);
   if (compose === undefined) requireUsedTags(tag, tags);
   else requireQuestion(template, tag);
@@ -101,12 +108,18 @@ export async function predict(
   const failed = compiled.find((c) => c instanceof TagllmError);
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
-  const runner = new Runner(base, (name) => requireTag(tags, name).vectors, {
-    reuse: "spans",
-    sharedOnly: true,
-    tokens: options.tokens ?? 512,
-    signal: options.signal,
-  });
+  const runner = new Runner(
+    base,
+    (name) => requireTag(tags, name).vectors,
+    {
+      reuse: "spans",
+      sharedOnly: true,
+      longToo: store !== undefined,
+      tokens: options.tokens ?? 512,
+      signal: options.signal,
+    },
+    store,
+  );
   try {
     const answers = tag.head
       ? await predictWithHead(runner, tag, prompts)
@@ -118,7 +131,7 @@ export async function predict(
         : { ...stated(answers[next++] as Answered, compose !== undefined), trimmed: c.trimmed },
     );
   } finally {
-    await runner.clear();
+    if (!store) await runner.clear();
   }
 }
 

@@ -313,7 +313,7 @@ test("stored spans serve the next call, and are not run again", async () => {
 
 test("a store of another base is refused", async () => {
   const store = new BlockStore({ ...base, name: "other" } as unknown as Base);
-  await assert.rejects(all(mixedPrompts(), { store }), { code: "generate/setting", message: /other/ });
+  await assert.rejects(all(mixedPrompts(), { store }), { code: "store/base", message: /other/ });
 });
 
 test("who leaves the loop or aborts ends the writing, and nothing stays behind", async () => {

@@ -70,6 +70,23 @@ test("a span that rows share is read once for all parts, and once for each part 
   assert.equal((await base.engine.stats()).residents, 0);
 });
 
+test("a long span is kept for calls of one row", async () => {
+  const store = new BlockStore(base);
+  const [row] = rows as [(typeof rows)[0]];
+  const counts: number[] = [];
+  for (let call = 0; call < 3; call++) {
+    storing = 0;
+    await predict(base, tags, "Count", [row], { compose, store });
+    counts.push(storing);
+  }
+  assert.ok((counts[0] as number) > 0);
+  assert.deepEqual(counts.slice(1), [0, 0]);
+  storing = 0;
+  await predict(base, tags, "Count", [{ left: "NNN", right: "OO" }], { compose, store });
+  assert.equal(storing, 0, "short spans run in their place");
+  await store.clear();
+});
+
 test("a store of another base is refused", async () => {
   const store = new BlockStore({ ...base, name: "other" } as unknown as Base);
   await assert.rejects(predict(base, tags, "Count", rows, { compose, store }), {

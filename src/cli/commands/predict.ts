@@ -1,4 +1,5 @@
 /** `tagllm predict`: rows in, what a function tag says about them out, in the order of the rows. */
+import { BlockStore } from "../../batch/store.ts";
 import type { Cell, WrittenColumn } from "../../data/parquet-writer.ts";
 import type { RowBatch } from "../../data/source.ts";
 import { TagllmError } from "../../errors.ts";
@@ -49,8 +50,9 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
   return withBase(choice.base ?? defaultBase, { ...choice, signal }, io, async (base) => {
     noteWeights(io, base);
     if (field) return one(tag, (await predict(base, tags, tag.name, [field], options))[0] as Prediction, io);
+    const forAll = { ...options, store: new BlockStore(base), keepFailed: strict !== true };
     return many(io, choice, tag, (rows, firstRow) =>
-      predict(base, tags, tag.name, rows, { ...options, firstRow, keepFailed: strict !== true }),
+      predict(base, tags, tag.name, rows, { ...forAll, firstRow }),
     );
   });
 }

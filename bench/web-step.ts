@@ -57,7 +57,7 @@ export async function writeStep(folder: string, shape: StepShape): Promise<void>
         ]);
         return Object.fromEntries(outputs);
       };
-      return { inputs: [], outputs: [], run, drop: async () => {} };
+      return { inputs: [], outputs: [], copiedBytes: 0, run, drop: async () => {} };
     },
   };
   const step = await prepareStep(recorder as Engine, shape);

@@ -166,7 +166,7 @@ export async function filesIn(folder: string): Promise<CacheFile[]> {
       const facts = entry.isFile() ? await stat(path).catch(() => null) : null;
       if (!facts || entry.name === aboutName) return null;
       if (!isTemporary(entry.name)) return { path, bytes: facts.size, used: facts.mtimeMs };
-      if (Date.now() - facts.mtimeMs > HOUR) await rm(path, { force: true });
+      if (Date.now() - facts.mtimeMs > HOUR) await rm(path, { force: true }).catch(() => undefined); // of another user, or on a disk that is only read
       return null;
     }),
   );

@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, TagllmError } from "../errors.ts";
+import { byteCount } from "../graph/cost.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
@@ -39,6 +40,8 @@ export interface RunOptions {
 export interface Program {
   readonly inputs: readonly PortSpec[];
   readonly outputs: readonly PortSpec[];
+  /** Of weights that it holds a copy of, laid out for its products. */
+  readonly copiedBytes: number;
   run(feeds: Record<string, Feed>, options?: RunOptions): Promise<Record<string, HostArray>>;
   /** Gives its memory and threads back; it cannot run any more. */
   drop(): Promise<void>;
@@ -136,6 +139,7 @@ export class Engine {
     return {
       inputs,
       outputs,
+      copiedBytes: used.reduce((n, v) => n + (v.kind === "packed" ? byteCount(v) : 0), 0),
       run: async (feeds, { keep = {}, signal } = {}) => {
         if (signal?.aborted) throw aborted(signal);
         const answer = await this.request({ kind: "run", program, feeds, keep });

@@ -167,6 +167,7 @@ export class Runtime {
 
   release(names: readonly string[]): void {
     for (const name of names) this.residents.delete(name);
+    if (this.residents.size === 0) this.scratch.length = 0;
   }
 
   stats(): Omit<EngineStats, "mappedBytes"> {

@@ -62,7 +62,7 @@ export async function readBase(
   const architecture = readArchitecture(checkpoint.config);
   const tensors = modelTensors(checkpoint, architecture);
   const ends = await readEndTokens(checkpoint, architecture.vocabSize);
-  const tokenizer = await loadTokenizer(folder, ends);
+  const tokenizer = await loadTokenizer(folder, { ends, rows: architecture.vocabSize });
   if (tokenizer.vocabSize > architecture.vocabSize) {
     throw new TagllmError(
       "model/config",
@@ -118,7 +118,7 @@ export class Base {
     this.tensors = parts.tensors;
     this.programs = new Programs(
       (spec) => this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec)),
-      programLimit(this.architecture.layers),
+      programLimit(this.architecture.layers, this.engine.threads),
     );
   }
 

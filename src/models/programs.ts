@@ -7,25 +7,37 @@ import type { ProgramSpec } from "./program.ts";
  * a study of 30,000 pairs runs 179 shapes (examples/davis).
  */
 const LAYERS = 4096;
+/** A program has threads of its own, and containers and users may have few thousand. */
+const THREADS = 2048;
+/** Copies of weights in programs take as much, or twice what the largest of them has. */
+const COPIED_BYTES = 2 ** 31;
 
-/** Programs of a base of so many layers that are held. */
-export const programLimit = (layers: number): number => Math.max(32, Math.floor(LAYERS / layers));
+/** Programs of a base of so many layers that are held, each with so many threads. */
+export const programLimit = (layers: number, threads: number): number =>
+  Math.max(8, Math.floor(Math.min(LAYERS / layers, THREADS / Math.max(1, threads - 1))));
 
 interface Held {
   readonly program: Promise<Program>;
   runs: number;
+  copiedBytes: number;
 }
 
 export class Programs {
   private readonly compile: (spec: ProgramSpec) => Promise<Program>;
   private readonly limit: number;
+  private readonly copied: number;
   /** By shape, the one used longest ago first. */
   private readonly held = new Map<string, Held>();
 
-  /** @param limit beyond it programs that are not running are dropped */
-  constructor(compile: (spec: ProgramSpec) => Promise<Program>, limit: number) {
+  /**
+   * Programs that are not running are dropped beyond these.
+   * @param limit programs
+   * @param copied bytes of weights that they hold copies of
+   */
+  constructor(compile: (spec: ProgramSpec) => Promise<Program>, limit: number, copied = COPIED_BYTES) {
     this.compile = compile;
     this.limit = limit;
+    this.copied = copied;
   }
 
   async run(
@@ -46,9 +58,16 @@ export class Programs {
     const key = JSON.stringify(spec);
     const known = this.held.get(key);
     this.held.delete(key);
-    const held = known ?? { program: this.make(spec), runs: 0 };
+    const held = known ?? { program: this.make(spec), runs: 0, copiedBytes: 0 };
     this.held.set(key, held);
-    if (!known) held.program.catch(() => this.held.delete(key));
+    if (!known) {
+      held.program.then(
+        ({ copiedBytes }) => {
+          held.copiedBytes = copiedBytes;
+        },
+        () => this.held.delete(key),
+      );
+    }
     return held;
   }
 
@@ -59,11 +78,16 @@ export class Programs {
 
   /** Takes out what must go for one more to have room. */
   private takeSurplus(): Promise<Program>[] {
+    const copies = [...this.held.values()].map(({ copiedBytes }) => copiedBytes);
+    let bytes = copies.reduce((n, c) => n + c, 0);
+    const most = Math.max(this.copied, 2 * Math.max(0, ...copies));
     const surplus: Promise<Program>[] = [];
-    for (const [key, { program, runs }] of this.held) {
-      if (this.held.size < this.limit) break;
-      if (runs > 0) continue;
+    for (const [key, { program, runs, copiedBytes }] of this.held) {
+      const full = this.held.size >= this.limit;
+      if (!full && bytes <= most) break;
+      if (runs > 0 || (!full && copiedBytes === 0)) continue;
       this.held.delete(key);
+      bytes -= copiedBytes;
       surplus.push(program);
     }
     return surplus;

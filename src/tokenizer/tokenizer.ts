@@ -30,7 +30,10 @@ export interface Place {
 }
 
 export interface TextTokenizer {
-  /** One more than the largest id; the model's embedding may have more rows. */
+  /**
+   * One more than the largest id; the base's embedding may have more rows. Added tokens for which it has none (an image's
+   * in a base for text) are not counted.
+   */
   readonly vocabSize: number;
   readonly bosId: number | null;
   readonly eosId: number | null;
@@ -41,7 +44,8 @@ export interface TextTokenizer {
    * the unknown token. Added tokens that are not special match as in Hugging Face's tokenizers. Lone surrogates
    * count as U+FFFD. A dummy prefix is added only when `atStart` or, by tokenizers that have one for every section,
    * `after` an added token.
-   * Throws tokenizer/unknown-text when a character has no token and there is no unknown token.
+   * Throws tokenizer/unknown-text when a character has no token and there is no unknown token, or a token no row in
+   * the base's embedding.
    */
   encode(text: string, place: Place): Int32Array;
   /** The same, but each Unicode character is encoded alone; one may give several (byte) tokens. */
@@ -67,16 +71,22 @@ export interface TextTokenizer {
   readonly fingerprint: string;
 }
 
+/** What a checkpoint says beside its tokenizer's files. */
+export interface TokenizerBase {
+  /** Tokens that end a text: the first control token among them is EOS where the files name none (gpt2). */
+  readonly ends?: readonly number[];
+  /** Of the embedding; default: any. */
+  readonly rows?: number;
+}
+
 /**
  * Loads tokenizer.json and, if there, tokenizer_config.json. Throws tokenizer/missing or tokenizer/invalid.
- * @param ends tokens that end a text by the checkpoint: the first control token among them is EOS where the files name
- * none (gpt2)
  */
-export async function loadTokenizer(folder: string, ends: readonly number[] = []): Promise<TextTokenizer> {
+export async function loadTokenizer(folder: string, base: TokenizerBase = {}): Promise<TextTokenizer> {
   try {
     const files = await readTokenizerFiles(folder);
     const chat = await readChatTemplate(folder, files.config);
-    const tokenizer = new FolderTokenizer(files, findControlTokens(files), chat, ends);
+    const tokenizer = new FolderTokenizer(files, findControlTokens(files), chat, base);
     tokenizer.checkThatItWorks();
     return tokenizer;
   } catch (error) {
@@ -97,6 +107,7 @@ class FolderTokenizer implements TextTokenizer {
   readonly #tokens: ReadonlyMap<number, string>;
   readonly #controlIds: ReadonlySet<number>;
   readonly #isByteLevel: boolean;
+  readonly #rows: number;
   readonly #prefixed: LibraryTokenizer;
   readonly #plain: LibraryTokenizer;
   readonly #laterCharacters = new Map<string, Int32Array>();
@@ -107,19 +118,23 @@ class FolderTokenizer implements TextTokenizer {
     files: TokenizerFiles,
     control: ControlTokens,
     chat: ChatTemplate | null,
-    ends: readonly number[],
+    { ends = [], rows = Number.POSITIVE_INFINITY }: TokenizerBase,
   ) {
     this.chat = chat;
+    this.#rows = rows;
     this.#markup = new Markup(files.added.filter(({ content }) => control.contents.has(content)));
     this.#sections = new Sections(files, control);
     this.#tokens = new Map([...files.ids].map(([token, id]) => [id, token]));
-    this.vocabSize = 1 + [...this.#tokens.keys()].reduce((largest, id) => Math.max(largest, id), -1);
     this.bosId = control.bosId;
     this.addBos = control.addBos;
     this.fingerprint = fingerprint(files, control);
     const isControl = (token: string) => control.contents.has(token);
     this.#controlIds = new Set([...this.#tokens].flatMap(([id, token]) => (isControl(token) ? [id] : [])));
     this.eosId = control.eosId ?? ends.find((id) => this.#controlIds.has(id)) ?? null;
+    const needed = new Set([this.bosId, this.eosId]);
+    const rowless = new Set(files.added.map(({ id }) => id).filter((id) => id >= rows && !needed.has(id)));
+    const counted = [...this.#tokens.keys()].filter((id) => !rowless.has(id));
+    this.vocabSize = 1 + counted.reduce((largest, id) => Math.max(largest, id), -1);
     this.#isByteLevel = mentionsByteLevel(files.tokenizer.decoder);
     const model = makeModel(files, control.contents);
     for (const [id, token] of this.#tokens) model.vocab[id] = token;
@@ -147,8 +162,17 @@ class FolderTokenizer implements TextTokenizer {
     return joined(parts, { atStart: prefixed }, (section, place) => {
       const pipeline = this.#sections.isPrefixed(place) ? this.#prefixed : this.#plain;
       const { ids } = pipeline.encode(section, { add_special_tokens: false });
-      return ids.map((id) => id ?? failUnknown(text));
+      return ids.map((id) => this.#withRow(id ?? failUnknown(text)));
     });
+  }
+
+  #withRow(id: number): number {
+    if (id < this.#rows) return id;
+    throw new TagllmError(
+      "tokenizer/unknown-text",
+      `The base's embedding has ${this.#rows} rows and none for the token ${quote(this.#token(id))} (${id}).`,
+      "Remove it from the data or the prompt.",
+    );
   }
 
   encodeCharacters(text: string, place: Place): Int32Array {
@@ -161,7 +185,8 @@ class FolderTokenizer implements TextTokenizer {
   }
 
   encodeMarkup(text: string, place: Place): Int32Array {
-    return joined(this.#markup.split(text), place, (part, own) => this.encode(part, own));
+    const ids = joined(this.#markup.split(text), place, (part, own) => this.encode(part, own));
+    return ids.map((id) => this.#withRow(id));
   }
 
   isControl(id: number): boolean {

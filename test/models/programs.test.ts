@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import type { Engine, Feed } from "../../src/engine/engine.ts";
 import { readArchitecture } from "../../src/models/families.ts";
 import { buildProgram, type ProgramSpec } from "../../src/models/program.ts";
-import { Programs } from "../../src/models/programs.ts";
+import { Programs, programLimit } from "../../src/models/programs.ts";
 import { randomFeeds, startTinyBase, tinyLlama } from "../support/tiny-llama.ts";
 
 const architecture = readArchitecture(tinyLlama);
@@ -83,6 +83,37 @@ describe("programs", () => {
     assert.ok((await run(programs, 7)).length > 0);
     assert.deepEqual(dropped, [4, 5]);
     assert.equal((await engine.stats()).programs, before + 2);
+  });
+
+  test("copies of weights are bounded in bytes; programs without any stay", async () => {
+    const dropped: number[] = [];
+    const programs = new Programs(
+      async ({ length }) => {
+        const program = await engine.compile(buildProgram(architecture, spec(length)));
+        const drop = (): Promise<void> => {
+          dropped.push(length);
+          return program.drop();
+        };
+        return { ...program, drop, copiedBytes: length === 5 ? 0 : length };
+      },
+      9,
+      15,
+    );
+    for (const length of [4, 5, 6, 7]) await run(programs, length);
+    assert.deepEqual(dropped, [], "17 bytes are known only when the last is there");
+    await run(programs, 8);
+    assert.deepEqual(dropped, [4]);
+    await run(programs, 30);
+    assert.deepEqual(dropped, [4, 6]);
+    await run(programs, 9);
+    assert.deepEqual(dropped, [4, 6], "as much as twice the largest is held");
+  });
+
+  test("a machine of many cores holds fewer programs, as each has its threads", () => {
+    assert.equal(programLimit(6, 2), 682);
+    assert.equal(programLimit(30, 2), 136);
+    assert.equal(programLimit(6, 64), 32);
+    assert.equal(programLimit(6, 1024), 8);
   });
 
   test("one that could not be compiled is tried again", async () => {

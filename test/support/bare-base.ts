@@ -15,7 +15,7 @@ import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 export function bareBase(architecture: Architecture, engine: Engine): Base {
   const programs = new Programs(
     (spec) => engine.compile(buildProgram(architecture, spec), roundedIn(spec)),
-    programLimit(architecture.layers),
+    programLimit(architecture.layers, engine.threads),
   );
   const run: Base["run"] = (spec, feeds, options) => programs.run(spec, feeds, options);
   return { architecture, engine, run, close: () => engine.close() } as unknown as Base;

@@ -25,7 +25,7 @@ export interface StepSide {
   readonly tokensPerSecond: number;
   /** Mean nats a label: about ln(vocabulary) with random weights, on all sides. */
   readonly loss: number;
-  /** Best f32 rate of one large matrix product in the same runtime; null where it is not measured. */
+  /** Best rate of one large matrix product in the same runtime and numbers; null where it is not measured. */
   readonly gemmGflops: number | null;
   /** Rate of the step's matrix products over that, the step's other work included in its time. */
   readonly gemmShare: number | null;
@@ -88,7 +88,8 @@ export async function hold(
     ...ours.map((precision) => ({
       key: `tagllm ${precision}`,
       what: `tagllm ${precision}, onnxruntime ${machine.onnxruntime}`,
-      gflops: ourRate,
+      // What the machine can do in 8-bit integers is not measured.
+      gflops: precision === "f32" ? ourRate : null,
       start: () => startOurs(shape, precision),
     })),
     ...(peer instanceof Error ? [] : peers).flatMap((format) => peerWays(shape, format, peer as PeerRate)),
@@ -151,15 +152,20 @@ function peerWays(
 ): Contender[] {
   const what = `PyTorch ${torch} eager ${format}, ${blas} (${blasCore})`;
   const part = Math.max(1, Math.floor(shape.tokensPerRun / shape.length));
-  return [
-    { key: `torch ${format}`, what, gflops: gflops.f32, start: () => startPeer(shape, format, shape.rows) },
-    {
-      key: `torch ${format} in parts`,
-      what: `${what}, ${part} of ${shape.rows} rows at a time`,
-      gflops: gflops.f32,
-      start: () => startPeer(shape, format, part),
-    },
-  ];
+  const whole: Contender = {
+    key: `torch ${format}`,
+    what,
+    gflops: gflops[format],
+    start: () => startPeer(shape, format, shape.rows),
+  };
+  if (part >= shape.rows) return [whole];
+  const inParts = {
+    ...whole,
+    key: `torch ${format} in parts`,
+    what: `${what}, ${part} of ${shape.rows} rows at a time`,
+    start: () => startPeer(shape, format, part),
+  };
+  return [whole, inParts];
 }
 
 /** The faster way of PyTorch in a number format. */
@@ -169,8 +175,10 @@ export function fasterPeer({ peers }: StepResult, format: PeerFormat): { key: st
   return { key, side };
 }
 
-const startPeer = ({ rows, length, labelled, threads }: StepShape, dtype: PeerFormat, micro: number) => {
-  const options = { batch: rows, micro, seq: length, labelled: rows * labelled, threads, dtype };
+const startPeer = (shape: StepShape, dtype: PeerFormat, micro: number) => {
+  const { rows, length, labelled, threads } = shape;
+  const config = JSON.stringify(shape.config);
+  const options = { config, batch: rows, micro, seq: length, labelled: rows * labelled, threads, dtype };
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return MeasuredChild.start(`torch ${dtype}`, PYTHON, [file("./peers/torch_step.py"), ...words]);
 };

@@ -1,5 +1,5 @@
 /** The decoding that is measured: its model, the prompt that is read, and how many tokens are written after it. */
-import { smollm } from "./step-shape.ts";
+import { smollm } from "./bases.ts";
 
 export interface DecodeShape {
   /** As in a checkpoint's config.json. */
@@ -12,7 +12,7 @@ export interface DecodeShape {
 
 /** SmolLM2-135M: 128 tokens after a prompt of 512, one text. */
 export const smollmDecoding: DecodeShape = {
-  config: smollm.config,
+  config: smollm,
   prompt: 512,
   tokens: 128,
   threads: 2,

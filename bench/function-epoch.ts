@@ -2,6 +2,7 @@
  * Three epochs of a function tag on pairs, from an empty store: 40 proteins nearest DAVIS's median length, ten of
  * its drugs each. PyTorch does a few proteins or steps, whose time is multiplied; what it keeps is filled whole.
  */
+import { smollm } from "./bases.ts";
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import type { MeasuredChild } from "./child.ts";
 import { describeMachine } from "./machine.ts";
@@ -16,7 +17,7 @@ import {
   startOurs,
   startPeer,
 } from "./pairs-contest.ts";
-import { smollm } from "./step-shape.ts";
+import { THREADS } from "./step-shape.ts";
 import type { Table } from "./table.ts";
 
 const [PROTEINS, DRUGS, EPOCHS] = [40, 10, 3];
@@ -37,12 +38,12 @@ type Way = keyof typeof WAYS;
 
 export type EpochResult = BenchResult<PairsSide>;
 
-export async function runEpochs({ repeats, note }: BenchOptions): Promise<EpochResult> {
+export async function runEpochs({ repeats, note, config = smollm }: BenchOptions): Promise<EpochResult> {
   const shape: PairsShape = {
-    config: smollm.config,
+    config,
     proteins: nearestMedian(await proteinLengths(), PROTEINS),
     molecules: (await drugLengths()).slice(0, DRUGS),
-    threads: smollm.threads,
+    threads: THREADS,
   };
   const machine = describeMachine();
   const formats = await presentPeers(note);
@@ -149,7 +150,8 @@ export function epochTable({ ours, peers, ratios }: EpochResult): Table {
 
 export const functionEpoch: Benchmark = {
   name: "function-epoch",
-  about: `${EPOCHS} epochs of a function tag at the shape of SmolLM2-135M on ${PROTEINS} proteins of about DAVIS's median length with ${DRUGS} drugs each, filling the store included; PyTorch measured on ${SAMPLE} of the proteins or ${SAMPLE_STEPS} of the steps`,
+  anyBase: true,
+  about: `${EPOCHS} epochs of a function tag on ${PROTEINS} proteins of about DAVIS's median length with ${DRUGS} drugs each, filling the store included; PyTorch measured on ${SAMPLE} of the proteins or ${SAMPLE_STEPS} of the steps`,
   run: async (options) => {
     const result = await runEpochs(options);
     return { result, table: epochTable(result) };

@@ -10,11 +10,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { readArchitecture } from "../src/models/families.ts";
 import { encodeSafetensors } from "../src/weights/safetensors.ts";
+import { smollm } from "./bases.ts";
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import { describeMachine } from "./machine.ts";
 import { randomWeights } from "./random-base.ts";
 import { pairedRatios, type Summary, summarise } from "./statistics.ts";
-import { smollm } from "./step-shape.ts";
 import type { Table } from "./table.ts";
 
 interface Loaded {
@@ -40,11 +40,11 @@ const ways = { mapped: "read where they lie", read: "read into memory" } as cons
 type Way = keyof typeof ways;
 
 async function writeCheckpoint(folder: string): Promise<void> {
-  const weights = [...randomWeights(readArchitecture(smollm.config))];
+  const weights = [...randomWeights(readArchitecture(smollm))];
   const entries = weights.map(
     ({ name, shape, values }) => [name, { dtype: "F32", shape, data: values }] as const,
   );
-  await writeFile(join(folder, "config.json"), JSON.stringify(smollm.config));
+  await writeFile(join(folder, "config.json"), JSON.stringify(smollm));
   await writeFile(join(folder, "model.safetensors"), encodeSafetensors(Object.fromEntries(entries)));
 }
 

@@ -1,16 +1,18 @@
 /**
  * Benchmarks by name.
  *
- *     npm run bench -- step [--repeats N] [--json | --markdown]
+ *     npm run bench -- step [--base NAME] [--repeats N] [--json | --markdown]
  *
  * The result goes to stdout, what is going on to stderr. Without a name it lists what there is.
  */
 import { parseArgs } from "node:util";
+import { bases, defaultBaseName } from "./bases.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { decode } from "./decode.ts";
 import { functionEpoch } from "./function-epoch.ts";
 import { load } from "./load.ts";
 import { machineText } from "./machine.ts";
+import { memory } from "./memory.ts";
 import { profile } from "./profile.ts";
 import { scaling } from "./scaling.ts";
 import { screen } from "./screen.ts";
@@ -24,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   stage1,
   functionEpoch,
   screen,
+  memory,
   scaling,
   decode,
   load,
@@ -33,17 +36,24 @@ const benchmarks: readonly Benchmark[] = [
 const REPEATS = 7;
 
 async function main(words: readonly string[]): Promise<number> {
-  const { name, repeats, json, markdown } = readWords(words);
+  const { name, base, repeats, json, markdown } = readWords(words);
   if (name === undefined) {
     console.log(list());
     return 0;
   }
   const benchmark = benchmarks.find((b) => b.name === name);
   if (!benchmark) throw new UsageError(`There is no benchmark ${JSON.stringify(name)}.`);
-  const { result, table } = await benchmark.run({ repeats, note: (line) => console.error(line) });
-  if (json) console.log(JSON.stringify(result, null, 2));
+  if (base !== undefined && !benchmark.anyBase)
+    throw new UsageError(`${name} runs at the sizes of one base; leave --base out.`);
+  const config = bases[base ?? defaultBaseName];
+  if (!config) throw new UsageError(`--base takes ${Object.keys(bases).join(", ")}, not ${base}.`);
+  const note = (line: string) => console.error(line);
+  const { result, table } = await benchmark.run({ repeats, note, ...(benchmark.anyBase && { config }) });
+  const sizes = benchmark.anyBase ? { base: base ?? defaultBaseName } : {};
+  if (json) console.log(JSON.stringify({ ...result, ...sizes }, null, 2));
   else {
-    const facts = [`${name}: ${benchmark.about}`, machineText(result.machine)];
+    const at = sizes.base ? `, at the sizes of ${sizes.base}` : "";
+    const facts = [`${name}: ${benchmark.about}${at}`, machineText(result.machine)];
     const [separator, shown] = markdown ? ["\n\n", markdownTable(table)] : ["\n", textTable(table)];
     console.log([...facts, shown].join(separator));
   }
@@ -56,6 +66,7 @@ function readWords(words: readonly string[]) {
   const options = {
     json: { type: "boolean" },
     markdown: { type: "boolean" },
+    base: { type: "string" },
     repeats: { type: "string" },
   } as const;
   let parsed: ReturnType<
@@ -72,13 +83,15 @@ function readWords(words: readonly string[]) {
   if (values.json && values.markdown) throw new UsageError("Choose one of --json and --markdown.");
   if (!Number.isInteger(repeats) || repeats < 1)
     throw new UsageError(`--repeats takes a whole number, not ${values.repeats}.`);
-  return { name: positionals[0], repeats, json: values.json ?? false, markdown: values.markdown ?? false };
+  const { base, json = false, markdown = false } = values;
+  return { name: positionals[0], base, repeats, json, markdown };
 }
 
 const list = () =>
   [
-    "npm run bench -- NAME [--repeats N] [--json | --markdown]",
-    ...benchmarks.map((b) => `  ${b.name}  ${b.about}`),
+    "npm run bench -- NAME [--base BASE] [--repeats N] [--json | --markdown]",
+    ...benchmarks.map((b) => `  ${b.name}${b.anyBase ? " *" : ""}  ${b.about}`),
+    `  * with --base: ${Object.keys(bases).join(", ")}; default ${defaultBaseName}`,
   ].join("\n");
 
 try {

@@ -9,7 +9,7 @@ import { Engine } from "../src/engine/engine.ts";
 import type { Benchmark, BenchResult } from "./benchmark.ts";
 import { describeMachine } from "./machine.ts";
 import { prepareStep } from "./random-base.ts";
-import { smollm } from "./step-shape.ts";
+import { type StepShape, stepShape } from "./step-shape.ts";
 import type { Table } from "./table.ts";
 
 interface OperatorTime {
@@ -25,13 +25,22 @@ interface Profile {
   readonly operators: readonly OperatorTime[];
 }
 
+interface BothWays {
+  readonly plain: Profile;
+  readonly needed: Profile;
+}
+
 export const profile: Benchmark = {
   name: "profile",
-  about: "time by operator of one run of the step (2 rows of 256 tokens, forward and backward), f32",
-  run: async ({ repeats, note }) => {
-    note(`${repeats} runs with the runtime's timings on ...`);
-    const ours = await profileStep(repeats);
-    const result: BenchResult<Profile> = {
+  about:
+    "time by operator of one run of the step (2 rows of 256 tokens, 8 labels each, forward and backward), f32: all of it (--no-reuse), and what is needed of it",
+  anyBase: true,
+  run: async ({ repeats, note, config }) => {
+    const shape = stepShape(config);
+    note(`${repeats} runs of each with the runtime's timings on ...`);
+    const plain = await profileStep(shape, repeats, true);
+    const ours: BothWays = { plain, needed: await profileStep(shape, repeats, false) };
+    const result: BenchResult<BothWays> = {
       name: "profile",
       machine: describeMachine(),
       ours,
@@ -42,11 +51,12 @@ export const profile: Benchmark = {
   },
 };
 
-async function profileStep(repeats: number): Promise<Profile> {
+async function profileStep(shape: StepShape, repeats: number, plain: boolean): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), "tagllm-profile-"));
   try {
-    const engine = await Engine.start({ threads: smollm.threads, profilePrefix: join(folder, "run") });
-    const step = await prepareStep(engine, { ...smollm, rows: smollm.tokensPerRun / smollm.length });
+    const { threads, tokensPerRun, length } = shape;
+    const engine = await Engine.start({ threads, profilePrefix: join(folder, "run") });
+    const step = await prepareStep(engine, { ...shape, rows: tokensPerRun / length }, { plain });
     for (let i = 0; i < repeats + 1; i++) await step();
     await engine.close();
     const files = (await readdir(folder)).filter((name) => name.endsWith(".json"));
@@ -90,20 +100,22 @@ function summarise(events: readonly Event[], runs: number): Profile {
   return { milliseconds: operators.reduce((n, o) => n + o.milliseconds, 0), operators };
 }
 
-function profileTable({ milliseconds, operators }: Profile): Table {
-  const row = (name: string, nodes: number, ms: number) => [
-    name,
-    String(nodes),
-    ms.toFixed(1),
-    `${((100 * ms) / milliseconds).toFixed(1)} %`,
+function profileTable({ plain, needed }: BothWays): Table {
+  const names = [...new Set([...plain.operators, ...needed.operators].map(({ operator }) => operator))];
+  const cells = ({ milliseconds, operators }: Profile, operator: string): string[] => {
+    const own = operators.find((o) => o.operator === operator);
+    if (!own) return ["", "", ""];
+    const share = (100 * own.milliseconds) / milliseconds;
+    return [String(own.nodes), own.milliseconds.toFixed(1), `${share.toFixed(1)} %`];
+  };
+  const all = ({ milliseconds, operators }: Profile): string[] => [
+    String(operators.reduce((n, { nodes }) => n + nodes, 0)),
+    milliseconds.toFixed(1),
+    "",
   ];
   return [
-    ["operator", "nodes", "ms a run", "share"],
-    ...operators.map((o) => row(o.operator, o.nodes, o.milliseconds)),
-    row(
-      "all",
-      operators.reduce((n, o) => n + o.nodes, 0),
-      milliseconds,
-    ),
+    ["operator", "nodes, all of it", "ms", "share", "nodes, needed", "ms", "share"],
+    ...names.map((name) => [name, ...cells(plain, name), ...cells(needed, name)]),
+    ["all", ...all(plain), ...all(needed)],
   ];
 }

@@ -2,22 +2,23 @@
  * How the cost grows: of a token with the tokens of a step, of an example with the pairs of an epoch, of a step
  * with the layers. Sizes of the embedded base, random weights, two threads; no peer, the sizes are compared.
  */
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { type BaseConfig, bases } from "./bases.ts";
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import { MeasuredChild } from "./child.ts";
 import { describeMachine } from "./machine.ts";
 import { drugLengths, type PairsShape, proteinLengths } from "./pairs.ts";
 import { secondsOf, startOurs } from "./pairs-contest.ts";
 import { type Summary, summarise } from "./statistics.ts";
-import { type StepShape, smollm } from "./step-shape.ts";
+import { type StepShape, stepShape, THREADS } from "./step-shape.ts";
 import type { Table } from "./table.ts";
 
 const ROW = 250;
 const TOKENS = [1_000, 10_000, 100_000] as const;
-const PAIRS = [100, 1_000, 10_000, 30_000] as const;
-/** An epoch of as many pairs is hundreds of steps, and measured once. */
-const LONG_EPOCH = 10_000;
+/** With DAVIS's 68 drugs each, from two whole steps to all of its rows. */
+const PROTEINS = [2, 15, 147, 442] as const;
+/** An epoch of as many proteins is hundreds of steps, and measured once. */
+const LONG_EPOCH = 147;
 const LAYERS = [6, 12, 24] as const;
 /** Positions of the base; longer proteins are cut to fit, as in a study. */
 const LONGEST_PROTEIN = 860;
@@ -41,10 +42,9 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export async function runScaling({ repeats, note }: BenchOptions): Promise<ScalingResult> {
   const machine = describeMachine();
-  const config = JSON.parse(await readFile(file("../models/polyglot-5m/config.json"), "utf8")) as object;
+  const config = bases["polyglot-5m"] as BaseConfig;
   const stepOf = (rows: number, layers?: number): StepShape => ({
-    ...smollm,
-    config: { ...config, ...(layers && { num_hidden_layers: layers }) },
+    ...stepShape({ ...config, ...(layers && { num_hidden_layers: layers }) }),
     rows,
     length: ROW,
     labelled: ROW / 10,
@@ -67,7 +67,7 @@ export async function runScaling({ repeats, note }: BenchOptions): Promise<Scali
   const pairs = await pairCosts(config, repeats, note);
   const ours: Scaling = {
     tokens: TOKENS.map((size, i) => ({ size, seconds: over(tokens[i] as number[], size) })),
-    pairs: PAIRS.map((size, i) => ({ size, seconds: summarise(pairs[i] as number[]) })),
+    pairs,
     layers: LAYERS.map((size, i) => ({ size, seconds: summarise(layers[i] as number[]) })),
   };
   return { name: "scaling", machine, ours, peers: {}, ratios: {} };
@@ -105,33 +105,39 @@ async function inTurns(
   }
 }
 
-/** Seconds of a pair in an epoch that begins with an empty store of spans, by how many pairs there are. */
-async function pairCosts(config: object, repeats: number, note: (line: string) => void): Promise<number[][]> {
+/** A pair's cost in an epoch that begins with an empty store of spans, by how many pairs there are. */
+async function pairCosts(
+  config: BaseConfig,
+  repeats: number,
+  note: (line: string) => void,
+): Promise<Sized[]> {
   const [lengths, molecules] = [await proteinLengths(), await drugLengths()];
-  const [all, drugs] = [lengths.map((n) => Math.min(n, LONGEST_PROTEIN)), molecules.length];
-  // Every n-th protein: all sizes have the same mix of lengths.
-  const shapes = PAIRS.map((pairs): PairsShape => {
-    const count = Math.max(1, Math.min(all.length, Math.round(pairs / drugs)));
+  const all = lengths.map((n) => Math.min(n, LONGEST_PROTEIN));
+  // Every n-th protein, some twice where there are more rows than sequences: all sizes have the same mix of lengths.
+  const shapes = PROTEINS.map((count): PairsShape => {
     const proteins = Array.from(
       { length: count },
       (_, i) => all[Math.floor(((i + 0.5) * all.length) / count)] as number,
     );
-    return { config: { ...config }, proteins, molecules, threads: smollm.threads, reuse: "spans" };
+    return { config, proteins, molecules, threads: THREADS, reuse: "spans" };
   });
   const children: MeasuredChild[] = [];
   for (const shape of shapes) children.push(await startOurs(shape, "f32"));
   for (const child of children) await secondsOf(child, "clear");
-  return inTurns(
+  const taken = await inTurns(
     children,
     repeats,
-    async (child, i) => {
-      const { proteins } = shapes[i] as PairsShape;
+    async (child) => {
       await secondsOf(child, "clear");
-      return (await secondsOf(child, "epoch")) / (proteins.length * drugs);
+      return secondsOf(child, "epoch");
     },
     (line) => note(`pairs ${line}`),
-    (i, repeat) => repeat === 0 || (PAIRS[i] as number) < LONG_EPOCH,
+    (i, repeat) => repeat === 0 || (PROTEINS[i] as number) < LONG_EPOCH,
   );
+  return shapes.map(({ proteins }, i) => {
+    const size = proteins.length * molecules.length;
+    return { size, seconds: over(taken[i] as number[], size) };
+  });
 }
 
 export function scalingTable({ ours }: ScalingResult): Table {
@@ -153,7 +159,7 @@ export function scalingTable({ ours }: ScalingResult): Table {
 
 export const scaling: Benchmark = {
   name: "scaling",
-  about: `cost of a token with ${TOKENS.join(", ")} tokens a step, of a pair with ${PAIRS.join(", ")} pairs an epoch, of a step with ${LAYERS.join(", ")} layers; sizes of polyglot-5m, f32`,
+  about: `cost of a token with ${TOKENS.join(", ")} tokens a step, of a pair with ${PROTEINS.join(", ")} proteins and 68 drugs an epoch, of a step with ${LAYERS.join(", ")} layers; sizes of polyglot-5m, f32`,
   run: async (options) => {
     const result = await runScaling(options);
     return { result, table: scalingTable(result) };

@@ -5,10 +5,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sharedFolder } from "../test/support/goldens.ts";
+import { smollm } from "./bases.ts";
 import type { Benchmark, BenchOptions, BenchResult } from "./benchmark.ts";
 import type { MeasuredChild } from "./child.ts";
 import { describeMachine } from "./machine.ts";
-import { type PairsShape, proteinLengths } from "./pairs.ts";
+import { type PairsShape, promptLength, proteinLengths } from "./pairs.ts";
 import {
   type PairsSide,
   presentPeers,
@@ -18,7 +19,7 @@ import {
   startOurs,
   startPeer,
 } from "./pairs-contest.ts";
-import { smollm } from "./step-shape.ts";
+import { THREADS } from "./step-shape.ts";
 import type { Table } from "./table.ts";
 
 const MOLECULES = 2000;
@@ -39,14 +40,20 @@ async function moleculeLengths(): Promise<number[]> {
   return lines.slice(10_000, 10_000 + MOLECULES).map((line) => (line.split(",")[column] as string).length);
 }
 
+/** Proteins that the base has no positions for are left out. */
 export async function runScreens(options: BenchOptions): Promise<ScreenResult[]> {
   const [lengths, molecules] = [await proteinLengths(), await moleculeLengths()];
+  const { config = smollm } = options;
   const results: ScreenResult[] = [];
   for (const screen of SCREENS) {
     const protein = lengths.reduce((a, b) =>
       Math.abs(b - screen.residues) < Math.abs(a - screen.residues) ? b : a,
     );
-    const shape = { config: smollm.config, proteins: [protein], molecules, threads: smollm.threads };
+    if (promptLength(protein, Math.max(...molecules)) > (config.max_position_embeddings as number)) {
+      options.note(`LEFT OUT: the base has no positions for a protein of ${protein} residues`);
+      continue;
+    }
+    const shape = { config, proteins: [protein], molecules, threads: THREADS };
     results.push(await runScreen(screen, shape, options));
   }
   return results;
@@ -149,7 +156,8 @@ export function screenTable(results: readonly ScreenResult[]): Table {
 
 export const screen: Benchmark = {
   name: "screen",
-  about: `read-outs of ${MOLECULES} molecules with one protein of about ${SCREENS.map((s) => s.residues).join(" and of about ")} residues at the shape of SmolLM2-135M; what runs whole prompts is measured on a few molecules`,
+  anyBase: true,
+  about: `read-outs of ${MOLECULES} molecules with one protein of about ${SCREENS.map((s) => s.residues).join(" and of about ")} residues; what runs whole prompts is measured on a few molecules`,
   run: async (options) => {
     const results = await runScreens(options);
     const [first, ...more] = results as [ScreenResult, ...ScreenResult[]];

@@ -3,10 +3,12 @@ import { productFlops } from "../src/graph/cost.ts";
 import { lower } from "../src/graph/lower.ts";
 import { readArchitecture } from "../src/models/families.ts";
 import { buildProgram } from "../src/models/program.ts";
+import { type BaseConfig, smollm } from "./bases.ts";
+
+export const THREADS = 2;
 
 export interface StepShape {
-  /** As in a checkpoint's config.json. */
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config: BaseConfig;
   readonly rows: number;
   /** Tokens of a row, tag vectors included. */
   readonly length: number;
@@ -20,30 +22,17 @@ export interface StepShape {
   readonly threads: number;
 }
 
-/** SmolLM2-135M's config.json, and a batch of 8 rows of 256 tokens with 64 labels. */
-export const smollm: StepShape = {
-  config: {
-    model_type: "llama",
-    hidden_size: 576,
-    num_hidden_layers: 30,
-    num_attention_heads: 9,
-    num_key_value_heads: 3,
-    head_dim: 64,
-    intermediate_size: 1536,
-    vocab_size: 49152,
-    max_position_embeddings: 8192,
-    rms_norm_eps: 1e-5,
-    rope_theta: 100000,
-    tie_word_embeddings: true,
-  },
+/** A batch of 8 rows of 256 tokens with 64 labels. */
+export const stepShape = (config: BaseConfig = smollm): StepShape => ({
+  config,
   rows: 8,
   length: 256,
   labelled: 8,
   tagStart: 10,
   tagVectors: 10,
   tokensPerRun: 512,
-  threads: 2,
-};
+  threads: THREADS,
+});
 
 /** Floating-point operations of all matrix products of one step, forward and backward. */
 export function stepFlops({ config, rows, length, labelled, tagVectors }: StepShape): number {

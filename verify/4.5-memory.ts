@@ -1,7 +1,7 @@
 /** Point 4.5: peak memory of the whole process of a training, beside PyTorch's at the same work. */
-import { contestTable, hold, peerMissing, type StepSide } from "../bench/contest.ts";
+import { contestTable, peerMissing, type StepSide } from "../bench/contest.ts";
 import { machineText } from "../bench/machine.ts";
-import { smollm } from "../bench/step-shape.ts";
+import { measureMemory } from "../bench/memory.ts";
 import { textTable } from "../bench/table.ts";
 import { torch } from "./needs.ts";
 import { allPass, type Check, checkLines, type Point } from "./point.ts";
@@ -15,13 +15,12 @@ const LEAST_IN_PARTS = 1.2;
 
 export const memory: Point = {
   id: "4.5",
-  asked: `Peak memory of the whole process of a training step at the shape of SmolLM2-135M, 8 rows of 256 tokens, f32: at most ${MOST_MB} MB, and PyTorch's at least ${LEAST_RATIO} times as much with the whole batch at once, ${LEAST_IN_PARTS} times in parts of as many rows as a run of ours has.`,
+  asked: `Peak memory of the whole process of a training step at the shape of SmolLM2-135M, 8 rows of 256 tokens, f32: at most ${MOST_MB} MB, and PyTorch's in f32 at least ${LEAST_RATIO} times as much with the whole batch at once, ${LEAST_IN_PARTS} times in parts of as many rows as a run of ours has; int8 and PyTorch in bf16 beside them.`,
   needs: [torch],
   async run({ progress }) {
     const missing = await peerMissing();
     if (missing) return { measured: `not measured: ${missing}`, pass: false };
-    const contest = { name: "memory", shape: smollm, ours: ["f32"], peers: ["f32"] } as const;
-    const result = await hold(contest, { repeats: REPEATS, note: (line) => progress.note(line) });
+    const result = await measureMemory({ repeats: REPEATS, note: (line) => progress.note(line) });
     const own = result.ours.peakRssBytes;
     const more = (key: string, what: string, least: number): Check => {
       const theirs = (result.peers[key] as StepSide).peakRssBytes;

@@ -13,7 +13,7 @@ const LINEAR = 0.2;
 
 export const scaling: Point = {
   id: "4.6",
-  asked: `At the sizes of polyglot-5m: cost of a token flat from 1,000 to 100,000 tokens a step and of a pair flat from 100 to 30,000 pairs an epoch (the largest size at most ${FLAT} times the smallest), cost of a step linear in its layers (the slope of the upper half within ${LINEAR * 100} % of that of the lower). Full DAVIS end to end is part of 4.7.`,
+  asked: `At the sizes of polyglot-5m: cost of a token flat from 1,000 to 100,000 tokens a step and of a pair flat from 136 (two of DAVIS's proteins with its 68 drugs) to 30,056 pairs an epoch (the largest size at most ${FLAT} times the smallest), cost of a step linear in its layers (the slope of the upper half within ${LINEAR * 100} % of that of the lower). Full DAVIS end to end is part of 4.7.`,
   needs: [sharedData],
   async run({ progress }) {
     const result = await runScaling({ repeats: REPEATS, note: (line) => progress.note(line) });

@@ -1,4 +1,4 @@
-"""The frozen Llama of both PyTorch peers, random weights, as fast as eager PyTorch 1.13 goes on a CPU.
+"""The frozen Llama or Qwen 2 of both PyTorch peers, random weights, as fast as eager PyTorch 1.13 goes on a CPU.
 
 Joined projections, the norm scales folded into the frozen weights, no expanded keys and values: the heads of a group
 share theirs, so their queries stand below one another, and what all rows have in common (a kept prefix) meets the
@@ -34,9 +34,11 @@ class Model:
         self.group, feed_forward = self.heads // self.kv_heads, config["intermediate_size"]
         weight = lambda rows, columns: (torch.randn(rows, columns) * 0.02).to(dtype)
         self.embedding = weight(config["vocab_size"], self.width)
+        joined = (self.heads + 2 * self.kv_heads) * self.dim
         self.layers = [
             (
-                weight((self.heads + 2 * self.kv_heads) * self.dim, self.width),
+                weight(joined, self.width),
+                weight(1, joined)[0] if config.get("model_type") == "qwen2" else None,
                 weight(self.width, self.heads * self.dim),
                 weight(2 * feed_forward, self.width),
                 weight(self.width, feed_forward),
@@ -60,8 +62,8 @@ class Model:
         causal = torch.full((seq, seq), -math.inf).triu(1).to(self.dtype).repeat(self.group, 1)
         hidden = None if padding is None else self.padding_bias(padding)
         bias = causal if hidden is None else causal + hidden
-        for layer, (w_qkv, w_out, w_gate_up, w_down) in enumerate(self.layers):
-            query, own = self.heads_of(F.linear(normalise(x), w_qkv), cos, sin)
+        for layer, (w_qkv, b_qkv, w_out, w_gate_up, w_down) in enumerate(self.layers):
+            query, own = self.heads_of(F.linear(normalise(x), w_qkv, b_qkv), cos, sin)
             own.bias = bias
             if keep:
                 keep(Block(own.key, own.value, hidden))

@@ -1,4 +1,4 @@
-"""The PyTorch peer of the step benchmark: one tag-training step at the shape of SmolLM2-135M, eager.
+"""The PyTorch peer of the step benchmark: one tag-training step at the sizes of a base, eager.
 
     /usr/bin/python3 bench/peers/torch_step.py --steps 5 --warmup 2 --dtype f32     # on its own
     ... without --steps: prints "ready" after the warm-up, then answers lines on stdin:
@@ -19,7 +19,7 @@ import time
 
 from fast_torch import configure, require_fast_blas
 
-CONFIG = {
+SMOLLM = {
     "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49152,
     "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 64, "rope_theta": 100000.0,
 }
@@ -30,6 +30,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=0, help="time this many steps and stop (0: speak the line protocol)")
     parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--config", type=json.loads, default=SMOLLM, help="the base's config.json (default: SmolLM2-135M)")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seq", type=int, default=256)
     parser.add_argument("--labelled", type=int, default=64, help="labelled positions in the whole batch")
@@ -58,8 +59,8 @@ class Step:
     def __init__(self, batch, micro, seq, labelled, dtype):
         torch.manual_seed(0)
         self.micro, self.parts, self.labels = micro, batch // micro, labelled // batch
-        self.model = Model(CONFIG, dtype, seq)
-        ids = torch.randint(CONFIG["vocab_size"], (batch, seq))
+        self.model = Model(options.config, dtype, seq)
+        ids = torch.randint(options.config["vocab_size"], (batch, seq))
         self.embeds = self.model.embed(ids)
         self.tag = self.model.embedding.mean(0).repeat(TAG_VECTORS, 1).requires_grad_()
         self.targets = ids[:, -self.labels :]

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeasuredChild } from "../../bench/child.ts";
 import { pairedRatios, summarise } from "../../bench/statistics.ts";
-import { smollm, stepFlops } from "../../bench/step-shape.ts";
+import { stepFlops, stepShape } from "../../bench/step-shape.ts";
 import { markdownTable, textTable } from "../../bench/table.ts";
 import { methodResult } from "../../src/study/methods.ts";
 import { compareMethods } from "../../verify/studies.ts";
@@ -24,7 +24,7 @@ test("a step's matrix products are counted as by hand", () => {
   const head = 2 * labels * d * vocabulary;
   const forward = 30 * (linears + 2 * attention) + head;
   const backward = 30 * (linears + 4 * attention) + head;
-  assert.equal(stepFlops(smollm), forward + backward);
+  assert.equal(stepFlops(stepShape()), forward + backward);
 });
 
 test("tables as text and as markdown", () => {

@@ -101,7 +101,34 @@ function parseObject(line: string, place: string): Record<string, unknown> {
       'Write one object on each line, as {"column": "value"}.',
     );
   }
+  if (hasLostKeys(value, line)) {
+    throw new TagllmError(
+      "data/json",
+      `${place} has a key twice in one object: ${quote(line)}.`,
+      "Remove one, or give them different names.",
+    );
+  }
   return value as Record<string, unknown>;
+}
+
+/** Of two equal keys JSON.parse keeps the last. Every key has a colon, and outside texts nothing else has. */
+function hasLostKeys(value: object, line: string): boolean {
+  if (countColons(line) === Object.keys(value).length) return false;
+  const withoutTexts = line.replace(/\\./g, "").replace(/"[^"]*"/g, "");
+  return countColons(withoutTexts) !== countKeys(value);
+}
+
+function countColons(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(":"); at !== -1; at = text.indexOf(":", at + 1)) count++;
+  return count;
+}
+
+/** Those of the objects in it too. */
+function countKeys(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const inner = Object.values(value);
+  return inner.reduce((sum, each) => sum + countKeys(each), Array.isArray(value) ? 0 : inner.length);
 }
 
 function asText(value: unknown, key: string, place: string): string {
@@ -114,12 +141,17 @@ function asText(value: unknown, key: string, place: string): string {
     );
   }
   if (value === null) return "";
-  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw new TagllmError(
-      "data/json",
-      `${place}: the number in ${quote(key)} has more digits than a JSON reader keeps.`,
-      "Write it as text, in quotes.",
-    );
-  }
-  return JSON.stringify(value);
+  if (isExact(value)) return JSON.stringify(value);
+  throw new TagllmError(
+    "data/json",
+    `${place}: a number in ${quote(key)} is larger or has more digits than a JSON reader keeps.`,
+    "Write it as text, in quotes.",
+  );
+}
+
+/** Without integers that JSON.parse has rounded, and numbers that it has made infinite. */
+function isExact(value: unknown): boolean {
+  if (typeof value === "number")
+    return Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value);
+  return typeof value !== "object" || value === null || Object.values(value).every(isExact);
 }

@@ -4,10 +4,13 @@ import { TagllmError } from "../errors.ts";
 import { type Database, identifier, literal, openDatabase, reasonOf } from "./duckdb.ts";
 import { requireFile } from "./file.ts";
 
+/** As SQL. DuckDB would take columns from the names of folders such as x=1, and put them over the file's own. */
+const rowsOf = (file: string): string => `read_parquet(${file}, hive_partitioning = false)`;
+
 /** Names of the columns. Errors: data/missing, ..., data/parquet, data/duckdb. */
 export function parquetHeader(path: string): Promise<string[]> {
   return withFile(path, async ({ connection }, file) => {
-    const found = await connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet(${file})`);
+    const found = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${rowsOf(file)}`);
     return found.getRows().map(([name]) => String(name));
   });
 }
@@ -25,7 +28,7 @@ export async function* parquetRecords(path: string, header: readonly string[]): 
     const total = sizes.getRows()[0]?.[0] as number;
     const values = (await columnTypes(database, file, header)).map(asText);
     const stream = await attempt(path, () =>
-      database.connection.stream(`SELECT ${values.join(", ")} FROM read_parquet(${file})`),
+      database.connection.stream(`SELECT ${values.join(", ")} FROM ${rowsOf(file)}`),
     );
     let rows = 0;
     for (;;) {
@@ -51,7 +54,7 @@ async function columnTypes(
   file: string,
   header: readonly string[],
 ): Promise<{ name: string; nested: boolean }[]> {
-  const found = await connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet(${file})`);
+  const found = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${rowsOf(file)}`);
   const types = new Map(found.getRows().map(([name, type]) => [String(name), String(type)]));
   return header.map((name) => ({ name, nested: /^(STRUCT|MAP)|\]$/.test(types.get(name) ?? "") }));
 }

@@ -13,7 +13,8 @@ import type { Table } from "./source.ts";
 export interface SplitSpec {
   /**
    * Single rows; the fields whose equal values (all of them) stay on one side; a field of molecules whose
-   * scaffolds do; or a column of times, of which the latest are test and those before them validation.
+   * scaffolds do; or a column of times (all dates or all numbers), of which the latest are test and
+   * those before them validation.
    * Of the fields of a group those in `molecules` hold SMILES: one molecule counts as equal however it is written.
    */
   by: "row" | { group: string[]; molecules?: string[] | undefined } | { scaffold: string } | { time: string };
@@ -222,14 +223,22 @@ function refuseTooLarge(molecules: Molecules, table: Table, i: number, field: st
 
 function timesOf(table: Table, column: string): Float64Array {
   requireColumns(table, [column]);
+  const first = table.rows[0]?.[column] ?? "";
   return Float64Array.from(table.rows, (row, i) => {
     const text = row[column]!;
-    const time = /^\d{4}-\d\d-\d\d/.test(text) ? dateOf(text) : text === "" ? Number.NaN : Number(text);
-    if (Number.isFinite(time)) return time;
-    const problem = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${column} ${quote(text)}.`;
-    throw new TagllmError("data/split", problem, "Split by time needs numbers or dates such as 2024-05-31.");
+    const time = isDate(text) ? dateOf(text) : text === "" ? Number.NaN : Number(text);
+    if (Number.isFinite(time) && isDate(text) === isDate(first)) return time;
+    const found = `Row ${table.rowNumbers[i]! + 1} of ${table.files[0]?.path} has the ${column} ${quote(text)}`;
+    if (!Number.isFinite(time)) {
+      const cure = "Split by time needs numbers or dates such as 2024-05-31.";
+      throw new TagllmError("data/split", `${found}.`, cure);
+    }
+    const problem = `${found}, row ${table.rowNumbers[0]! + 1} ${quote(first)}: one is a date, the other a number.`;
+    throw new TagllmError("data/split", problem, "Write all of them as dates, or all as numbers.");
   });
 }
+
+const isDate = (text: string): boolean => /^\d{4}-\d\d-\d\d/.test(text);
 
 /** A time without a zone is read as UTC, as a date is; JavaScript would take it for the machine's own. */
 function dateOf(text: string): number {

@@ -68,8 +68,14 @@ async function fetchAll(
   const handle = await inCache(file, () => open(file, "a+"));
   try {
     const writer = await Writer.open(handle, file, download, onBytes, patience.signal);
+    let furthest = writer.position;
     await withRetries(async (gotOn) => {
-      if (writer.position < size) await fetchOnce(settings, download, writer, patience.signal, gotOn);
+      const onChunk = () => {
+        if (writer.position <= furthest) return;
+        furthest = writer.position;
+        gotOn();
+      };
+      if (writer.position < size) await fetchOnce(settings, download, writer, patience.signal, onChunk);
     }, patience);
     if (!writer.isRight()) {
       await handle.close();
@@ -95,7 +101,7 @@ async function fetchOnce(
   download: Download,
   writer: Writer,
   signal: AbortSignal | undefined,
-  gotOn: () => void,
+  onChunk: () => void,
 ): Promise<void> {
   const { repo, commit, file, etag, size } = download;
   const what = `${repo} ${file}`;
@@ -117,7 +123,7 @@ async function fetchOnce(
         throw corrupt(download, `longer than the ${size} bytes that the hub promised`);
       }
       await writer.write(chunk);
-      gotOn();
+      onChunk();
     }
   } finally {
     answer.end();

@@ -4,7 +4,7 @@ import { cachedCommit, repoFolder, snapshotFolder, writeRef } from "./cache.ts";
 import { hubSettings } from "./environment.ts";
 import { requireHubId } from "./names.ts";
 import { offlineError } from "./request.ts";
-import { fetchFiles, type HubOptions, list, type Wanted } from "./snapshot.ts";
+import { fetchFiles, type HubOptions, hasFile, list, type Wanted } from "./snapshot.ts";
 
 export interface PulledFiles {
   readonly repo: string;
@@ -36,7 +36,16 @@ export async function pullFiles(
   const { commit, files } = await list(settings, hubId, options);
   const wanted = choose(files);
   await fetchFiles({ settings, repo: hubId.repo, commit }, wanted, options);
-  await writeRef(settings.cache, hubId, commit);
   const folder = snapshotFolder(home, commit);
+  const before = await cachedCommit(settings.cache, hubId);
+  if (before === null || !(await hasLess(folder, snapshotFolder(home, before), files)))
+    await writeRef(settings.cache, hubId, commit);
   return { repo: hubId.repo, commit, folder, files: wanted.map(({ file }) => file) };
+}
+
+/** Whether a snapshot lacks files of its commit that the one before has, such as those of a base. */
+async function hasLess(snapshot: string, before: string, files: readonly string[]): Promise<boolean> {
+  for (const file of files)
+    if ((await hasFile(before, file)) && !(await hasFile(snapshot, file))) return true;
+  return false;
 }

@@ -40,6 +40,8 @@ export interface PulledTags extends Copied {
 /** A tag with a head of a hundred outputs for the widest base has a tenth. */
 const largestTag = 500_000_000;
 const mostTags = 1000;
+/** What bases and adapters call their weights; a repository may have both these and tags. */
+const weightsName = /^(adapter_model|consolidated|model)([.-].+)?$/;
 
 /**
  * Pushes all tags of the library `folder`, with a README.md made from them, as one commit to `ORG/NAME`, which is made
@@ -60,7 +62,10 @@ export async function pushTags(
   const tags = await openTags(folder);
   if (tags.size === 0)
     throw new TagllmError("tag/missing", `${folder} has no tags.`, "Give a folder of tag files.");
-  for (const tag of tags.values()) requireCompany(tag, tags, folder);
+  for (const tag of tags.values()) {
+    refuseWeightsName(tag.name);
+    requireCompany(tag, tags, folder);
+  }
   const card = modelCard([...tags.values()], { repo: id, ...(license !== undefined && { license }) });
   const files = new Map<string, Uint8Array<ArrayBuffer>>([["README.md", new TextEncoder().encode(card)]]);
   for (const name of tags.keys())
@@ -79,6 +84,12 @@ async function refuseFile(folder: string): Promise<void> {
     problem,
     "Give the folder, or copy the tag into one (tagllm tags copy).",
   );
+}
+
+function refuseWeightsName(name: string): void {
+  if (!weightsName.test(name)) return;
+  const problem = `${quote(name)} is what the hub calls a file of weights, and no name for a tag there.`;
+  throw new TagllmError("tag/name", problem, "Give the tag another name (tagllm tags rename).");
 }
 
 function requireCompany(tag: Tag, tags: ReadonlyMap<string, Tag>, folder: string): void {
@@ -102,12 +113,15 @@ export async function pullTags(id: string, options: PullTagsOptions = {}): Promi
 }
 
 function tagFilesOf(id: string, files: readonly string[]): Wanted[] {
-  const found = files.filter(
-    (file) => file.endsWith(tagFileEnding) && tagNamePattern.test(file.slice(0, -tagFileEnding.length)),
-  );
+  const found = files.filter(isTagFile);
   if (found.length === 0 || found.length > mostTags) {
     const problem = `${id} has ${found.length === 0 ? "no tag files" : `${found.length} tag files`}.`;
     throw new TagllmError("tag/missing", problem, "Give a repository that tagllm tags push has made.");
   }
   return found.map((file) => ({ file, largest: largestTag }));
+}
+
+function isTagFile(file: string): boolean {
+  const name = file.slice(0, -tagFileEnding.length);
+  return file.endsWith(tagFileEnding) && tagNamePattern.test(name) && !weightsName.test(name);
 }

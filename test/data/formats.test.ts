@@ -1,6 +1,6 @@
 /** FASTA, SMILES files, gzip and Parquet: values come through as they are, in order; what is damaged is named. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -100,6 +100,17 @@ test("parquet: names that are patterns are just names", async () => {
     writeFileSync(join(folder, name), readFileSync(path));
     assert.deepEqual((await readRows({ file: join(folder, name) })).rows, [{ a: "right" }], name);
   }
+});
+
+test("parquet: a column has the file's values, whatever the folder's name says", async () => {
+  mkdirSync(join(folder, "x=1", "y=2"), { recursive: true });
+  const path = await parquet("x=1/y=2/pairs.parquet", "SELECT i + 5 AS x, 'a' AS b FROM range(2) r(i)");
+  const { columns, rows } = await readRows({ file: path });
+  assert.deepEqual(columns, ["x", "b"]);
+  assert.deepEqual(rows, [
+    { x: "5", b: "a" },
+    { x: "6", b: "a" },
+  ]);
 });
 
 test("property: pieces of any size give the same records as the whole", async () => {

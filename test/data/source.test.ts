@@ -57,6 +57,27 @@ test("jsonl: keys of all rows, numbers and nested values as text", async () => {
   );
 });
 
+test("jsonl: what JSON.parse would lose in silence is refused", async () => {
+  const refused = (line: string, message: RegExp) =>
+    assert.rejects(readRows({ file: file("lost.jsonl", `{"a": "b: 1"}\n${line}\n`) }), {
+      code: "data/json",
+      message,
+    });
+  for (const number of ["1e400", "-1e400", "12345678901234567890"])
+    for (const value of [number, `[1, {"b": ${number}}]`])
+      await refused(`{"a": ${value}}`, /lost\.jsonl, line 2: .* "a" .* a JSON reader keeps.* in quotes/);
+  for (const line of [
+    '{"a": 1, "a": 1}',
+    '{"a": "1", "b": "\\"a\\":", "\\u0061" : 2}',
+    '{"b": [{"a": {}, "a": 1}]}',
+  ])
+    await refused(line, /lost\.jsonl, line 2 has a key twice in one object: "\{/);
+  const kept = '{"a": "\\"a\\": \\\\", "b": {"a": 1, "b": [{"a": 2}, {"a": 3}]}, "c:": 1e300}';
+  await assert.rejects(readRows({ file: file("kept.jsonl", kept) }), { code: "data/json" });
+  const { rows } = await readRows({ file: file("kept.jsonl", kept.replace("1e300", "1.5")) });
+  assert.deepEqual(rows, [{ a: '"a": \\', b: '{"a":1,"b":[{"a":2},{"a":3}]}', "c:": "1.5" }]);
+});
+
 test("text: a line is a row, blank lines included", async () => {
   const { rows } = await readRows({ file: file("verses.txt", 'one\r\n\n three, "3" \nfour') });
   assert.deepEqual(

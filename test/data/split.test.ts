@@ -184,6 +184,20 @@ test("by time: the latest rows are test, those before them validation, equal tim
   );
 });
 
+test("by time: numbers and dates in one column have no order", () => {
+  const by: SplitSpec["by"] = { time: "t" };
+  for (const [first, other] of [
+    ["2024", "2019-03-01"],
+    ["2019-03-01", "2024"],
+  ] as const) {
+    const table = tableOf([{ t: first }, { t: first }, { t: other }]);
+    assert.throws(
+      () => split(table, { by, test: 1, validation: 0 }),
+      coded("data/split", `Row 3 of table.csv has the t "${other}", row 1 "${first}"`),
+    );
+  }
+});
+
 test("by time: a time without a zone is UTC, wherever the machine stands", () => {
   const times = [
     "2024-05-30 23:00",

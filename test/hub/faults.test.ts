@@ -74,6 +74,14 @@ test("cut off for good: what is there is kept, and the next pull goes on from it
   assert.deepEqual(partials(cache), []);
 });
 
+test("cut off at the same place again and again: given up, though every try brings bytes", async (t) => {
+  const { hub, options, cache } = await world(t, smallModel(weights));
+  // The server knows no ranges; after twenty tries it gives the whole file, so that the test ends.
+  first(hub, 20, (response) => sendBroken(response, weights, half, halfIn(cache)));
+  await assert.rejects(pullModel(name, options), { code: "hub/unreachable", message: /5 times/ });
+  assert.equal(rangesOf(hub).length, 5);
+});
+
 test("silence: after HF_HUB_DOWNLOAD_TIMEOUT the connection is taken as lost", async (t) => {
   const { hub, options } = await world(t, smallModel(weights));
   first(hub, 1, (response) => {

@@ -4,13 +4,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parse } from "yaml";
+import { findBase, pullModel } from "../../src/hub/model.ts";
 import { modelCard } from "../../src/tags/card.ts";
 import { loadTag, saveTag } from "../../src/tags/file.ts";
 import { pullTags, pushTags } from "../../src/tags/hub.ts";
 import { type Tag, tagDigest } from "../../src/tags/tag.ts";
 import { run } from "../cli/command.ts";
 import { domainTag, functionTag, sampleBase } from "../tags/sample.ts";
-import { smallModel, temporary, world } from "./folder.ts";
+import { name, smallModel, temporary, world } from "./folder.ts";
 
 const domain = domainTag();
 const provenance = {
@@ -101,6 +102,7 @@ test("what cannot be pushed says so before anything is sent", async (t) => {
   const damaged = await library(t);
   writeFileSync(join(damaged, "SMILES.safetensors"), "x");
   await refused("tag/damaged", /SMILES/, damaged);
+  await refused("tag/name", /"model".*weights/, await library(t, [domainTag({ name: "model" })]));
   await refused("hub/id", /"solubility"/, whole, "solubility");
   await refused("hub/id", /revision/, whole, "lab/x@v1");
   await refused("hub/push", /license/, whole, "lab/x", { license: "Apache License\nevil: yes" });
@@ -166,6 +168,40 @@ const smallModelWithoutWeights = () => {
   const { "model.safetensors": _, ...rest } = smallModel();
   return rest;
 };
+
+test("tags in the repository of a base: its weights stay there, and the base stays in the cache", async (t) => {
+  const { hub, options } = await withToken(t);
+  const offline = { ...options, env: { ...options.env, HF_HUB_OFFLINE: "1" } };
+  const base = await pullModel(name, options);
+  const weights = ["adapter_model", "consolidated", "model-00001-of-00002", "model.fp16"];
+  const others = Object.fromEntries(weights.map((file) => [`${file}.safetensors`, "weights"]));
+  hub.commit(name, { ...smallModel(), ...others });
+  const folder = await library(t, [domain, asked, domainTag({ name: "models" })]);
+  await pushTags(folder, name, options);
+  const into = join(temporary(t), "new");
+  const pulled = await pullTags(name, { ...options, into });
+  assert.deepEqual(pulled.copied, ["QED", "SMILES", "models"]);
+  assert.ok(!hub.requests.some(({ file }) => file !== undefined && file in others));
+  assert.equal(await findBase(name, offline), base.folder);
+
+  const newer = await pullModel(name, options);
+  assert.equal(newer.commit, pulled.commit);
+  assert.equal(await findBase(name, offline), newer.folder);
+  assert.deepEqual((await pullTags(name, { ...offline, into })).kept, ["QED", "SMILES", "models"]);
+});
+
+test("a tag that the repository no longer has does not hold its branch back", async (t) => {
+  const { hub, options } = await withToken(t);
+  await pushTags(await library(t), "lab/solubility", options);
+  await pullTags("lab/solubility", { ...options, into: join(temporary(t), "old") });
+  const whole = await library(t);
+  const left = { "SMILES.safetensors": readFileSync(join(whole, "SMILES.safetensors")) };
+  const commit = hub.commit("lab/solubility", left);
+  await pullTags("lab/solubility", { ...options, into: join(temporary(t), "new") });
+  const offline = { ...options, env: { ...options.env, HF_HUB_OFFLINE: "1" } };
+  const pulled = await pullTags("lab/solubility", { ...offline, into: join(temporary(t), "offline") });
+  assert.deepEqual([pulled.commit, pulled.copied], [commit, ["SMILES"]]);
+});
 
 test("a tag of another content under a name that is taken: nothing is written", async (t) => {
   const { options } = await withToken(t);

@@ -18,6 +18,11 @@ export function interruptSignal(say: (line: string) => void): AbortSignal {
   return own.signal;
 }
 
+/** Ends the work in order, as the first Ctrl-C does. */
+export function stopWork(): void {
+  controller?.abort();
+}
+
 /** Between two steps of a command. @throws aborted */
 export async function requireGoOn(signal: AbortSignal | undefined): Promise<void> {
   // Two turns of the event loop: the second one hears a Ctrl-C that came during computing.

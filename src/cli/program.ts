@@ -11,17 +11,31 @@ import { useCommands } from "./define/predict.ts";
 import { runCommands } from "./define/runs.ts";
 import { studyCommands } from "./define/study.ts";
 import { tagCommands } from "./define/tags.ts";
+import { stopWork } from "./interrupt.ts";
 import { colorsFor } from "./io.ts";
-import { exitCodeOf, exitCodes, failureOf, failureText, type Result, UsageError } from "./result.ts";
+import {
+  exitCodeOf,
+  exitCodes,
+  failureOf,
+  failureText,
+  printableLines,
+  type Result,
+  UsageError,
+} from "./result.ts";
 
 /** Runs one command line and returns the exit code; nothing is thrown. */
 export async function runCommandLine(words: string[]): Promise<number> {
-  leaveQuietlyWhenReaderIsGone();
   let code: number = exitCodes.ok;
+  let unread = false;
+  whenReaderIsGone(process.stderr, () => {});
+  whenReaderIsGone(process.stdout, () => {
+    unread = true;
+    stopWork();
+  });
   const program = buildProgram((result, json) => {
     process.stdout.write(json ? `${JSON.stringify(result.json)}\n` : `${result.text.trimEnd()}\n`);
     if (result.ok === false) code = exitCodes.failure;
-    if (result.interrupted) code = exitCodes.interrupted;
+    if (result.interrupted && !unread) code = exitCodes.interrupted;
   });
   try {
     await program.parseAsync(words, { from: "user" });
@@ -36,7 +50,8 @@ function reportFailure(error: unknown, words: readonly string[]): number {
   const failure = failureOf(error);
   if (words.includes("--json")) process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
   process.stderr.write(failureText(failure, colorsFor(process.stderr)));
-  if (words.includes("--debug") && error instanceof Error) process.stderr.write(`${trace(error)}\n`);
+  if (words.includes("--debug") && error instanceof Error)
+    process.stderr.write(`${printableLines(trace(error))}\n`);
   return exitCodeOf(failure);
 }
 
@@ -45,11 +60,11 @@ function trace(error: Error): string {
   return `${error.stack ?? error.message}${cause}`;
 }
 
-/** `tagllm ... | head` is no error. */
-function leaveQuietlyWhenReaderIsGone(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(exitCodes.ok);
-    throw error;
+/** `tagllm ... | head` is no error, and no exit in the middle of the engine's work, which ends in a crash. */
+function whenReaderIsGone(stream: NodeJS.WriteStream, then: () => void): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    then();
   });
 }
 

@@ -2,6 +2,8 @@
  * Progress on stderr: on a terminal one line that is rewritten, elsewhere a line now and then. Notes stay.
  * Rates are measured over the last seconds, so the time left follows a change of pace.
  */
+import { printableLines } from "./result.ts";
+import { printable } from "./table.ts";
 
 interface Target {
   write(text: string): unknown;
@@ -31,17 +33,17 @@ export class Progress {
     if (this.now() - this.lastLine < pause) return;
     this.lastLine = this.now();
     if (!this.target.isTTY) {
-      this.target.write(`${line}\n`);
+      this.target.write(`${printable(line)}\n`);
       return;
     }
-    this.target.write(`\r\u001b[2K${cut(line, (this.target.columns ?? 80) - 1)}`);
+    this.target.write(`\r\u001b[2K${cut(printable(line), (this.target.columns ?? 80) - 1)}`);
     this.shown = true;
   }
 
   /** A line that stays. */
   note(line: string): void {
     this.clear();
-    this.target.write(`${line}\n`);
+    this.target.write(`${printableLines(line)}\n`);
   }
 
   /** Takes the rewritten line away; call it before writing anything else. */

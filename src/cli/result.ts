@@ -5,6 +5,7 @@
 
 import { TagllmError } from "../errors.ts";
 import type { Colors } from "./io.ts";
+import { printable } from "./table.ts";
 
 export interface Result {
   /** For people. */
@@ -61,8 +62,12 @@ export function exitCodeOf({ code }: Failure): number {
 /** Two lines or more: what is wrong, and below it what to do. */
 export function failureText({ code, problem, cure }: Failure, colors: Colors): string {
   const title = code === "aborted" ? colors.yellow("interrupted") : colors.red(`error[${code}]`);
-  return `${title}: ${problem.trimEnd()}\n  ${cure.replaceAll("\n", "\n  ")}\n`;
+  const indented = printableLines(cure).replaceAll("\n", "\n  ");
+  return `${title}: ${printableLines(problem.trimEnd())}\n  ${indented}\n`;
 }
+
+/** Text of several lines in which a stranger's may stand. */
+export const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return (

@@ -4,7 +4,7 @@
  * Every molecule outside training holds a building block that no training molecule has. The values are computed,
  * not measured; real questions need real data.
  */
-import { writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
@@ -12,7 +12,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { TagllmError } from "../errors.ts";
 import { loadRdkit, type Rdkit } from "../rdkit.ts";
-import { makeFolder } from "../replace-file.ts";
+import { replaceFile } from "../replace-file.ts";
 import { cores, largeGroups, smallGroups } from "./building-blocks.ts";
 
 const sideNames = ["train", "validation", "test"] as const;
@@ -71,7 +71,7 @@ interface Pair {
 
 /**
  * Writes molecules.csv and pairs.csv into `folder` (made if needed); the same options give the same bytes.
- * Errors: demo/size. An abort rejects with the signal's reason.
+ * Errors: demo/size; run/folder where one of them is there with other text. An abort rejects with the signal's reason.
  */
 export async function makeDemoData(folder: string, options: DemoOptions): Promise<DemoData> {
   const moleculeCounts = sideSizes(options.molecules, "molecules");
@@ -91,11 +91,25 @@ export async function makeDemoData(folder: string, options: DemoOptions): Promis
     ),
   );
 
-  await makeFolder(folder);
   const files = { molecules: join(folder, "molecules.csv"), pairs: join(folder, "pairs.csv") };
-  await writeFile(files.molecules, moleculeTable(molecules));
-  await writeFile(files.pairs, pairTable(pairs));
+  await writeOwn(files.molecules, moleculeTable(molecules));
+  await writeOwn(files.pairs, pairTable(pairs));
   return { files, molecules: moleculeCounts, pairs: pairCounts };
+}
+
+/** Not over what others wrote. */
+async function writeOwn(file: string, text: string): Promise<void> {
+  const found = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (found === null) return replaceFile(file, text);
+  if (found === text) return;
+  throw new TagllmError(
+    "run/folder",
+    `${file} is not what the demo makes.`,
+    "Choose another folder with --out, or remove the file.",
+  );
 }
 
 function sideSizes(total: number, what: string): Record<Side, number> {

@@ -12,7 +12,7 @@ import type { HubEvent } from "../hub/snapshot.ts";
 import { Base, type BaseOptions } from "../models/base.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { parseTemplate } from "../prompts/template.ts";
-import { makeFolder, replaceFile } from "../replace-file.ts";
+import { isTemporary, makeFolder, replaceFile } from "../replace-file.ts";
 import { writeReport } from "../report/write.ts";
 import { differences } from "../study/differences.ts";
 import { type LoadedStudy, loadStudy, parseLoaded } from "../study/load.ts";
@@ -22,6 +22,7 @@ import { type RunOptions, runStudy, type StudyEvent } from "../study/run.ts";
 import { requireBase } from "../tags/base.ts";
 import { loadTag, tagFileEnding } from "../tags/file.ts";
 import { hasTokens } from "../tokenizer/tokenizer.ts";
+import { requireClassRows } from "./classes.ts";
 import { type ColumnView, requireColumn, viewColumns } from "./columns.ts";
 import {
   type AnswerKind,
@@ -97,6 +98,8 @@ const fewestRows = 50;
 const mostClasses = 100;
 const defaultMinutes = 5;
 const trialsName = "trials.json";
+const domainsName = "domains";
+const domainsFile = "domains.yaml";
 
 /** @throws data/*, study/*, run/*, hub/*, engine/*, aborted */
 export async function learn(options: LearnOptions): Promise<Learned> {
@@ -117,16 +120,17 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const left = () => (options.minutes ?? defaultMinutes) * 60 - (performance.now() - began) / 1000;
     const run = (loaded: LoadedStudy, folder: string) => runIn(base, loaded, folder, options);
     const earlier = await earlierChoice(out, plan);
+    await requireClassRows(plan, base.folder, out);
     const domainTags: Record<string, TagFile> = await findTags(options, plan, base, say);
     const studies: string[] = [];
     const domains = domainStudy(plan, domainTags, out);
     if (domains !== null) {
-      const file = await writeStudy(out, "domains.yaml", domains);
+      const file = await writeStudy(out, domainsFile, domains);
       studies.push(file);
       const loaded = await loadStudy(file);
-      await run(loaded, join(out, "domains"));
+      await run(loaded, join(out, domainsName));
       for (const tag of Object.keys(loaded.study.tags)) {
-        domainTags[tag] = await tagFile(join(out, "domains", "tags", tag + tagFileEnding));
+        domainTags[tag] = await tagFile(join(out, domainsName, "tags", tag + tagFileEnding));
         say({ kind: "domain-tag", tag, file: domainTags[tag].file, learned: true });
       }
     }
@@ -172,6 +176,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     throw new TagllmError("study/data", problem, `Learning and testing take at least ${fewestRows}.`);
   }
   const out = resolve(options.out);
+  await requireOwn(out);
   await makeFolder(out);
   const renamed = renamedOf(inputs, table.columns);
   const plan: Plan = {
@@ -192,6 +197,16 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
     ...(renamed.length > 0 && { renamed }),
   };
   return { plan, out };
+}
+
+/** A folder without trials.json may hold what is written before it, and nothing of others. @throws run/folder */
+async function requireOwn(out: string): Promise<void> {
+  const names = await readdir(out).catch(() => [] as string[]);
+  if (names.includes(trialsName)) return;
+  const other = names.find((name) => name !== domainsName && name !== domainsFile && !isTemporary(name));
+  if (other === undefined) return;
+  const problem = `The folder ${out} holds ${other}, and no ${trialsName} that says what was learned there.`;
+  throw new TagllmError("run/folder", problem, "Choose another with --out.");
 }
 
 /** Whether the base has tokens for the text of a template between its tags and fields. */

@@ -1,7 +1,7 @@
 /** A run folder as a report needs it. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { z } from "zod";
+import { z } from "zod";
 import { TagllmError } from "../errors.ts";
 import type { Report } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
@@ -89,14 +89,14 @@ export async function readRun(path: string): Promise<FinishedRun> {
 /** @throws run/not-a-run */
 export async function summarise(path: string): Promise<RunSummary> {
   const folder = resolve(path);
-  const names = await readdir(folder).catch(() => [] as string[]);
-  if (!names.includes("run.json") && !names.includes("report.json")) {
+  if (!(await isRun(folder))) {
     throw new TagllmError(
       "run/not-a-run",
-      `${folder} is no run folder: it has neither run.json nor report.json.`,
+      `${folder} is no run folder: it has neither run.json nor a report.json of a run.`,
       "Give a folder that tagllm train has written; tagllm runs list shows them.",
     );
   }
+  const names = await readdir(folder);
   const changed = (await stat(folder)).mtime.toISOString();
   const report = await readReport(folder).catch(() => null);
   const manifest = await readManifest(folder).catch(() => null);
@@ -109,12 +109,20 @@ export async function summarise(path: string): Promise<RunSummary> {
 
 /** Run folders at most three levels below `path`. */
 export async function findRuns(path: string, depth = 3): Promise<RunSummary[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-  if (entries.some((e) => e.name === "run.json" || e.name === "report.json")) return [await summarise(path)];
+  if (await isRun(path)) return [await summarise(path)];
   if (depth === 0) return [];
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   const folders = entries.filter((e) => e.isDirectory()).map((e) => join(path, e.name));
   return (await Promise.all(folders.sort().map((f) => findRuns(f, depth - 1)))).flat();
 }
+
+/** Any program may write a report.json, also `tagllm report`; that of a run says so. */
+async function isRun(folder: string): Promise<boolean> {
+  if ((await readText(join(folder, "run.json"))) !== null) return true;
+  return (await readJson(join(folder, "report.json"), ofRun).catch(() => null)) !== null;
+}
+
+const ofRun = z.object({ format: z.literal("tagllm-report") });
 
 const readManifest = (folder: string) =>
   readJson<{ study?: { name?: string } }>(join(folder, "run.json"), manifestSchema);

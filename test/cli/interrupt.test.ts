@@ -135,17 +135,43 @@ test("Ctrl-C while predict waits for a pipe ends it", { timeout: 60_000 }, async
 
 test("demo goes on in the folder of a demo that was stopped, and in no other", async (t) => {
   const own = temporaryFolder(t);
-  const folderOf = (name: string, files: Record<string, object>) => {
+  const study = readFileSync(new URL("../../examples/demo/study.yaml", import.meta.url), "utf8");
+  const folderOf = (name: string, text: string, files: Record<string, object> = {}) => {
     const path = join(own, "runs", name, "run");
     mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, "..", "study.yaml"), text);
     for (const [file, json] of Object.entries(files)) writeFileSync(join(path, file), JSON.stringify(json));
   };
   const stoppedRun = { "run.json": { study: { name: "demo" } } };
-  folderOf("demo", { ...stoppedRun, "report.json": { study: { name: "demo" } } });
-  folderOf("demo-2", { "run.json": { study: { name: "other" } } });
-  folderOf("demo-3", stoppedRun);
-  const { child, ended, says } = start(["demo"], own);
-  await says("Making");
-  child.kill("SIGINT");
-  assert.match((await ended).stderr, /pairs of them in runs\/demo-3 \.\.\.\n/);
+  folderOf("demo", study, { ...stoppedRun, "report.json": { study: { name: "demo" } } });
+  folderOf("demo-2", `${study}# mine\n`, stoppedRun);
+  folderOf("demo-3", study, stoppedRun);
+  folderOf("half-made", study);
+  for (const [words, place] of [
+    [["demo"], "runs/demo-3"],
+    [["demo", "--out", "runs/demo-3"], "runs/demo-3"],
+    [["demo", "--out", "runs/half-made"], "runs/half-made"],
+    [["demo", "--out", "new"], "new"],
+  ] as const) {
+    const { child, ended, says } = start(words, own);
+    await says("Making");
+    child.kill("SIGINT");
+    const { stderr } = await ended;
+    assert.ok(stderr.includes(` pairs of them in ${place} ...\n`), stderr);
+    assert.equal(readFileSync(join(own, place, "study.yaml"), "utf8"), study);
+  }
+});
+
+test("demo leaves a folder of others as it was", async (t) => {
+  const own = temporaryFolder(t);
+  for (const name of ["study.yaml", "molecules.csv", "pairs.csv"]) writeFileSync(join(own, name), "mine");
+  const { code, stderr } = await run(["demo", "--out", "."], own);
+  assert.equal(code, 1);
+  assert.equal(
+    stderr,
+    "error[run/folder]: The folder . holds something, and no study.yaml of the demo.\n" +
+      "  Choose another with --out, or leave it out.\n",
+  );
+  assert.deepEqual(readdirSync(own).sort(), ["molecules.csv", "pairs.csv", "study.yaml"]);
+  for (const name of readdirSync(own)) assert.equal(readFileSync(join(own, name), "utf8"), "mine");
 });

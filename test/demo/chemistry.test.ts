@@ -1,6 +1,6 @@
 /** The demo's data: valid, distinct, the same for a seed, and nothing of the held-out blocks in training. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -154,4 +154,17 @@ test("what it cannot make is refused, and an abort stops it", async () => {
   await assert.rejects(make({ molecules: Number.NaN }), { code: "demo/size" });
   await assert.rejects(make({ pairs: 30_000 }), { code: "demo/size" });
   await assert.rejects(make({ molecules: 2000, signal: AbortSignal.timeout(200) }), { name: "TimeoutError" });
+});
+
+test("made again it is the same, and a file with other text stays", async () => {
+  const small = { seed: 3, molecules: 200, pairs: 100 };
+  const { files } = await makeDemoData(join(folder, "again"), small);
+  rmSync(files.molecules);
+  await makeDemoData(join(folder, "again"), small);
+  writeFileSync(files.molecules, "mine");
+  await assert.rejects(makeDemoData(join(folder, "again"), small), {
+    code: "run/folder",
+    message: /molecules\.csv/,
+  });
+  assert.equal(readFileSync(files.molecules, "utf8"), "mine");
 });

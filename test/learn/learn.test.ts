@@ -1,6 +1,6 @@
 /** From a table to tags: what is written, that it repeats, and what is refused. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -90,6 +90,22 @@ test("what cannot be learned is refused before anything is written", async () =>
   await assert.rejects(refused({ data: few }), { code: "study/data", message: /19 rows/ });
   await assert.rejects(refused({ tags: join(folder, "none") }), { code: "tag/missing" });
   await assert.rejects(refused({ precision: "4bit" }), { code: "engine/precision" });
+});
+
+test("a folder of others stays as it was; one that was left before the choice is gone on with", async () => {
+  const trained = join(folder, "trained");
+  await mkdir(join(trained, "tags"), { recursive: true });
+  for (const name of ["run.json", "study.yaml"]) await writeFile(join(trained, name), "mine");
+  const refused = (out: string, code: string) =>
+    assert.rejects(learn({ data, inputs, target: "oxygens", out, tags: join(folder, "none") }), { code });
+  await refused(trained, "run/folder");
+  assert.deepEqual((await readdir(trained)).sort(), ["run.json", "study.yaml", "tags"]);
+  assert.equal(await readFile(join(trained, "study.yaml"), "utf8"), "mine");
+
+  const left = join(folder, "left");
+  await mkdir(join(left, "domains"), { recursive: true });
+  for (const name of ["domains.yaml", ".trials.json.1.tmp"]) await writeFile(join(left, name), "");
+  await refused(left, "tag/missing");
 });
 
 test("the probe is chosen unless another recipe is better by more than a standard error", () => {

@@ -63,6 +63,7 @@ export function smallRun(
     "predictions.jsonl": predictions,
     "losses.jsonl": losses,
     "events.jsonl": events,
+    "run.json": { study: { name: "small" } },
     "study.resolved.json": { name: "small", about: "By hand.", base: "lab/base", tags: { Size: {} } },
   };
 }

@@ -1,13 +1,14 @@
 /** Runs written by hand: test sides of one group or one class, and files that are not what they should be. */
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { removeRuns } from "../../src/cli/commands/runs.ts";
 import { TagllmError } from "../../src/errors.ts";
 import { describeRun } from "../../src/report/document.ts";
 import { toHtml } from "../../src/report/html.ts";
 import { toMarkdown } from "../../src/report/markdown.ts";
-import { summarise } from "../../src/report/read-run.ts";
+import { findRuns, summarise } from "../../src/report/read-run.ts";
 import { rewrite, smallRun, writeRun } from "./folder.ts";
 
 const described = (folder: string) => describeRun(folder, "No base.");
@@ -130,4 +131,25 @@ test("a damaged file is named with what is wrong in it; a damaged report makes a
   rmSync(join(folder, "report.json"));
   rewrite(folder, { "run.json": { study: { name: 7 } } });
   assert.equal((await summarise(folder)).state, "damaged");
+});
+
+test("a run has run.json or its own report; a report of others beside runs is no run", async (t) => {
+  const home = writeRun(t, {});
+  const runs = ["a", "b"].map((name) => join(home, name));
+  for (const folder of runs) {
+    mkdirSync(folder);
+    rewrite(folder, smallRun());
+  }
+  rmSync(join(home, "b", "run.json"));
+  const compared = JSON.stringify(await Promise.all(runs.map(described)));
+  for (const text of [compared, '{"format": "json"}', "{"]) {
+    writeFileSync(join(home, "report.json"), text);
+    assert.deepEqual(
+      (await findRuns(home)).map(({ folder, state }) => [folder, state]),
+      runs.map((folder) => [folder, "finished"]),
+    );
+    await assert.rejects(removeRuns([home], { yes: true }), { code: "run/not-a-run" });
+  }
+  await removeRuns([join(home, "b")], { yes: true });
+  assert.deepEqual(readdirSync(home).sort(), ["a", "report.json"]);
 });

@@ -66,7 +66,7 @@ export async function* generateStream(
   const tags = options.tags ?? new Map<string, Tag>();
   options.store?.requireBase(base);
   const settings = fullSettings(options, base.endTokens, base.architecture.vocabSize);
-  const queries = queriesOf(base, prompts, tags, options.bos);
+  const queries = queriesOf(base, prompts, tags, options.bos, settings.maxTokens);
   const runner = new Runner(
     base,
     (name) => requireTag(tags, name).vectors,

@@ -4,7 +4,7 @@ import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { bindTemplate } from "../prompts/bind.ts";
 import { chatBos, readTemplate } from "../prompts/chat.ts";
-import { compilePrompt, type Prompt } from "../prompts/prompt.ts";
+import { compilePrompt, type Prompt, questionPositions } from "../prompts/prompt.ts";
 import { escapeTemplate, type Message, type Template, type TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase, requireTag, requireUsedTags } from "../tags/library.ts";
@@ -21,6 +21,7 @@ export type GeneratePrompt =
 
 /**
  * @param bos whether prompts begin with BOS; otherwise as the tags were trained, or as the tokenizer says
+ * @param answerTokens tokens for which data fields in front of a function tag leave room, as `predict` has them
  * @throws generate/answer, tag/unknown, tag/wrong-base, tag/changed, prompts/*, chat/*
  */
 export function queriesOf(
@@ -28,10 +29,11 @@ export function queriesOf(
   prompts: readonly GeneratePrompt[],
   tags: ReadonlyMap<string, Tag>,
   bos?: boolean,
+  answerTokens?: number,
 ): Query[] {
   return prompts.map((prompt, i) => {
     try {
-      return compilerOf(base, prompt, tags, bos)();
+      return compilerOf(base, prompt, tags, { bos, answerTokens })();
     } catch (error) {
       if (prompts.length === 1 || !(error instanceof TagllmError)) throw error;
       throw new TagllmError(error.code, `Prompt ${i + 1}: ${error.problem}`, error.cure, { cause: error });
@@ -49,7 +51,7 @@ export function faultOf(
   tags: ReadonlyMap<string, Tag>,
   bos?: boolean,
 ): TagllmError | null {
-  const compile = compilerOf(base, prompt, tags, bos);
+  const compile = compilerOf(base, prompt, tags, { bos });
   try {
     compile();
     return null;
@@ -59,17 +61,22 @@ export function faultOf(
   }
 }
 
+interface Wanted {
+  readonly bos?: boolean | undefined;
+  readonly answerTokens?: number | undefined;
+}
+
 /** Everything about a prompt but what its fields hold, which is looked at when it is compiled. */
 function compilerOf(
   base: Base,
   prompt: GeneratePrompt,
   tags: ReadonlyMap<string, Tag>,
-  bos?: boolean,
+  wanted: Wanted,
 ): () => Query {
-  if (typeof prompt === "string") return templateCompiler(base, plain(prompt), {}, new Map(), bos);
+  if (typeof prompt === "string") return templateCompiler(base, plain(prompt), {}, new Map(), wanted);
   const [source, fields] =
     "messages" in prompt ? [prompt.messages.map(plainMessage), {}] : [prompt.template, prompt.fields ?? {}];
-  return templateCompiler(base, readTemplate(source, base.tokenizer), fields, tags, bos);
+  return templateCompiler(base, readTemplate(source, base.tokenizer), fields, tags, wanted);
 }
 
 const plain = (text: string): Template => ({
@@ -84,7 +91,7 @@ function templateCompiler(
   template: Template,
   fields: Readonly<Record<string, string>>,
   tags: ReadonlyMap<string, Tag>,
-  bos: boolean | undefined,
+  { bos, answerTokens = 1 }: Wanted,
 ): () => Query {
   const named = template.pieces.flatMap((p) => (p.kind === "tag" ? [requireTag(tags, p.name)] : []));
   for (const tag of named) requireBase(tag, base.fingerprint);
@@ -95,10 +102,12 @@ function templateCompiler(
     fields: Object.keys(fields),
     ...(asked?.outputs[0] !== undefined && { target: asked.outputs[0] }),
   });
-  const room = base.architecture.maxPositions - 1;
+  const { maxPositions } = base.architecture;
+  const room = maxPositions - 1;
   const options = {
     tokenizer: base.tokenizer,
     maxTokens: asked ? longestPrompt(asked, room) : room,
+    cutTo: questionPositions(maxPositions, asked ? answerTokens : 1),
     bos: bos ?? chatBos(template, base.tokenizer) ?? (asked ?? named[0])?.bos ?? base.tokenizer.addBos,
     withTarget: false,
     eosAfterTarget: false,

@@ -4,7 +4,7 @@
  * out has the score -Infinity.
  */
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { mersenne } from "pure-rand/generator/mersenne";
 
 export interface Sampling {
   /** Logits are divided by it before a token is drawn; 0 takes the likeliest token. */
@@ -27,7 +27,7 @@ export type Choose = (logits: Float32Array, seen: ReadonlySet<number>) => number
  * @param never ids that are not to be chosen
  */
 export function chooser(sampling: Sampling, seed: number, never: readonly number[] = []): Choose {
-  const random = xoroshiro128plus(seed);
+  const random = mersenne(seed); // the first draw of a shift register would be the seed itself
   return (logits, seen) => {
     const scores = penaliseRepetition(leaveOut(logits, never), seen, sampling.repetitionPenalty);
     if (sampling.temperature === 0) return largest(scores);

@@ -48,6 +48,8 @@ export interface Wanted {
   /** For messages. */
   readonly name: string;
   readonly fields: readonly string[];
+  /** Of plain prompts: they must hold something too, and tell no rows apart. */
+  readonly plainFields: readonly string[];
   readonly targets: readonly string[];
   readonly kind: "domain" | "text" | "number" | "class";
   readonly handling: RowHandling;
@@ -83,7 +85,8 @@ function usableRows({ table, sides, groups }: Source, wanted: Wanted, log: Log):
   const numbers = wanted.kind === "number" ? wanted.targets : [];
   const classes = wanted.kind === "class" ? wanted.targets : [];
   const texts = wanted.kind === "text" ? wanted.targets : [];
-  const inputs = wanted.fields.filter((f) => !classes.includes(f) && !texts.includes(f));
+  const read = [...new Set([...wanted.fields, ...wanted.plainFields])];
+  const inputs = read.filter((f) => !classes.includes(f) && !texts.includes(f));
   const needed = { inputs, numbers, classes, texts };
   const sideOf = new Map(sideNames.flatMap((side) => Array.from(sides[side], (i) => [i, side] as const)));
   const faults = new Map<string, { key: DroppedFor; rows: number[] }>();
@@ -92,9 +95,7 @@ function usableRows({ table, sides, groups }: Source, wanted: Wanted, log: Log):
     const fields = table.rows[index] as Record<string, string>;
     const rowNumber = table.rowNumbers[index] as number;
     const fault = faultOf(fields, needed);
-    const unwritable = fault
-      ? undefined
-      : wanted.fields.find((f) => wanted.writable?.(fields[f] ?? "") === false);
+    const unwritable = fault ? undefined : read.find((f) => wanted.writable?.(fields[f] ?? "") === false);
     if (fault === null && unwritable === undefined) {
       const values = numbers.map((t) => parseNumber(fields[t] ?? "").value as number);
       const label = wanted.kind === "class" ? (fields[classes[0] as string] as string) : null;

@@ -150,6 +150,7 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
       );
     }
   }
+  if (functionTag) requireTrainedHead(study, stage, functionTag, at);
   if (answer?.kind === "function" && answer.answer === "class") {
     if (stage.head.fit === "gradient") {
       const problem = `${at}: head.fit gradient is for numbers, and <${functionTag}> answers with a class.`;
@@ -191,6 +192,17 @@ function checkTask(study: Study, stage: StudyStage, task: StudyTask, at: string)
     const problem = `${at} trains ${stage.train.join(", ")}, but the template ${quote(templateText(task.template))} uses none of them.`;
     throw new TagllmError("study/invalid", problem, "Use the tag in the template, or train another one.");
   }
+}
+
+/** A stage solves the head that it asks, and keeps the tags that it trains. */
+function requireTrainedHead({ tags }: Study, { train }: StudyStage, name: string, at: string): void {
+  const tag = tags[name];
+  if (tag?.kind !== "function" || tag.answer === "text" || train.includes(name)) return;
+  throw new TagllmError(
+    "study/invalid",
+    `${at} asks <${name}> without training it; the head that it would solve for it would be lost.`,
+    `Add ${name} to train, or leave the task out.`,
+  );
 }
 
 /** A plain prompt is a question in fields and words. */
@@ -273,6 +285,7 @@ function orderStages(study: Study, path: string): StudyStage[] {
     done.add(next.name);
   }
   requireTrainedBefore(study, ordered, path);
+  requireUnchanged(study, ordered, path);
   return ordered;
 }
 
@@ -293,3 +306,27 @@ function requireTrainedBefore(study: Study, stages: readonly StudyStage[], path:
     }
   }
 }
+
+/** A function tag is bound to its domain tags as they were when it was trained last. */
+function requireUnchanged({ tags }: Study, stages: readonly StudyStage[], path: string): void {
+  const uses = new Map<string, Set<string>>();
+  for (const { name, train, tasks } of stages) {
+    for (const task of tasks.filter(({ scoreOnly }) => !scoreOnly)) {
+      const used = tagsOf(task);
+      const asked = used.find((tag) => tags[tag]?.kind === "function" && train.includes(tag));
+      if (asked !== undefined) uses.set(asked, new Set([...(uses.get(asked) ?? []), ...used]));
+    }
+    for (const [tag, used] of uses) {
+      const changed = train.find((other) => tags[other]?.kind === "domain" && used.has(other));
+      if (changed === undefined || train.includes(tag) || trainsLater(stages, name, tag)) continue;
+      throw new TagllmError(
+        "study/invalid",
+        `${path}: stage ${quote(name)} trains <${changed}>, and <${tag}>, which was trained beside it before, could not be used with what it becomes.`,
+        `Train ${tag} in this stage or a later one too, or ${changed} only before it.`,
+      );
+    }
+  }
+}
+
+const trainsLater = (stages: readonly StudyStage[], stage: string, tag: string): boolean =>
+  stages.slice(stages.findIndex(({ name }) => name === stage) + 1).some(({ train }) => train.includes(tag));

@@ -4,21 +4,12 @@
  * rows, validation chooses.
  */
 import { Runner } from "../batch/runner.ts";
-import type { Base } from "../models/base.ts";
-import type { Prompt } from "../prompts/prompt.ts";
-import { parseTemplate, type Template, type TemplatePiece } from "../prompts/template.ts";
 import { drawn, permutation } from "../train/order.ts";
 import type { Metrics } from "./methods.ts";
-import type { Study } from "./schema.ts";
+import type { PlainPrompt } from "./plain-template.ts";
 import type { StageRun } from "./stages.ts";
-import { compilerOf, type PreparedTask, type TaskRow } from "./tasks.ts";
+import { type PreparedTask, plainCompiler, type TaskRow } from "./tasks.ts";
 import { answerMetrics, type TextAnswer, textAnswers, writeAnswers } from "./text-answers.ts";
-
-/** A plain template, and the answered rows that stand before its question. */
-interface PlainPrompt {
-  readonly template: string;
-  readonly examples: readonly TaskRow[];
-}
 
 /**
  * `copied field` and `no tags`, which no seed changes, with the first one; and `few-shot prompt`, whose rows are drawn
@@ -81,7 +72,9 @@ async function answers(
   const { base, loaded } = prepared;
   const target = task.targets[0] as string;
   const maxTokens = stage.stage.answers.tokens;
-  const compile = plainCompiler(loaded.study, base, task, prompt, maxTokens);
+  const { source, compiler } = task;
+  const form = { source, bos: compiler.bos };
+  const compile = plainCompiler(loaded.study, base, form, prompt, maxTokens);
   const separate = prompt.template.includes("\n") ? "\n\n" : "\n";
   const lines = task.rows.train.some(({ fields }) => fields[target]?.includes("\n"));
   const writer = new Runner(base, noTag, {
@@ -101,51 +94,3 @@ async function answers(
 const noTag = (name: string): never => {
   throw new Error(`a plain prompt has no tag ${name}`);
 };
-
-/** Prompts of one template and its examples. */
-export function plainCompiler(
-  study: Study,
-  base: Base,
-  task: PreparedTask,
-  { template, examples }: PlainPrompt,
-  answerTokens: number,
-): (row: TaskRow) => Prompt {
-  const { pieces } = parseTemplate(template);
-  const separator = text(template.includes("\n") ? "\n\n" : "\n");
-  const shots = examples.flatMap((_, i) => [...pieces.map((piece) => renamed(piece, i)), separator]);
-  const question: Template = { source: template, pieces: joined([...shots, ...pieces.slice(0, -1)]) };
-  const given = Object.fromEntries(
-    examples.flatMap(({ fields }, i) => Object.entries(fields).map(([name, value]) => [nth(name, i), value])),
-  );
-  const compiler = compilerOf(study, base, {
-    template: question,
-    fields: [...task.source.table.columns, ...Object.keys(given)],
-    target: undefined,
-    bos: task.compiler.bos,
-    eos: false,
-  });
-  return ({ fields }) =>
-    compiler.compile({ fields: { ...fields, ...given } }, { withTarget: false, answerTokens });
-}
-
-const text = (words: string): TemplatePiece => ({ kind: "text", text: words });
-
-/** No field can be called so: names of fields in templates have no brackets. */
-const nth = (name: string, example: number): string => `${name}[${example}]`;
-
-const renamed = (piece: TemplatePiece, example: number): TemplatePiece =>
-  piece.kind === "field" ? { ...piece, name: nth(piece.name, example) } : piece;
-
-/** Texts that stand side by side become one, as they would be in a template. Blanks at the end are the answer's. */
-function joined(pieces: readonly TemplatePiece[]): TemplatePiece[] {
-  const whole: TemplatePiece[] = [];
-  for (const piece of pieces) {
-    const last = whole.at(-1);
-    if (piece.kind === "text" && last?.kind === "text")
-      whole[whole.length - 1] = text(last.text + piece.text);
-    else whole.push(piece);
-  }
-  const end = whole.at(-1);
-  if (end?.kind === "text") whole[whole.length - 1] = text(end.text.replace(/[ \t]+$/, ""));
-  return whole.filter((piece) => piece.kind !== "text" || piece.text !== "");
-}

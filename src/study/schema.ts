@@ -96,6 +96,11 @@ const init = z
     text: z.string().optional().describe("With from: text"),
     noise: z.number().min(0).default(0).describe("Norm of the noise, in units of the mean embedding row"),
   })
+  .superRefine(({ from, text }, context) => {
+    const refuse = (message: string) => context.addIssue({ code: "custom", path: ["text"], message });
+    if (from === "text" && !text) refuse("from: text needs a text, whose tokens are the first values");
+    if (from !== "text" && text !== undefined) refuse(`goes with from: text, and from is ${from}`);
+  })
   .describe("First values of the vectors");
 
 const domainTag = z.strictObject({

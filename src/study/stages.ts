@@ -140,6 +140,7 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
     null,
     run.continuation,
   );
+  for (const task of stage.tasks) describeDomain(run, task);
   const after = await score();
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {
@@ -330,6 +331,12 @@ async function firstHead({ stage, embeddings, runner }: StageRun, data: HeadData
     (_, i) => mean[i % mean.length] as number,
   );
   return { outputs, weight, bias: new Float32Array(outputs) };
+}
+
+/** What files of domain tags must say of how they were trained; of several prompts, how the last one begins. */
+function describeDomain({ live, stage }: StageRun, { tags, compiler }: PreparedTask): void {
+  for (const name of tags)
+    if (stage.stage.train.includes(name)) (live.get(name) as LiveTag).bos = compiler.bos;
 }
 
 /** What the function tag's file must say of how it was trained. */

@@ -15,6 +15,7 @@ import { quote } from "../suggest.ts";
 import type { Scaling } from "../tags/tag.ts";
 import { hasTokens, type TextTokenizer } from "../tokenizer/tokenizer.ts";
 import { cleanRows, type Finding, rowList, type TaskRow } from "./clean.ts";
+import { fieldsOf, type PlainPrompt, plainQuestion } from "./plain-template.ts";
 import type { Study, StudyStage, StudyTask } from "./schema.ts";
 import { type Side, type Source, sideNames } from "./sources.ts";
 
@@ -76,13 +77,17 @@ export function prepareTask(
   const target = kind === "text" ? targets[0] : undefined;
   const form = { template, fields: source.table.columns, target, bos, eos: kind === "text" };
   const compiler = compilerOf(study, base, form); // refuses a field that is no column before its rows count as empty
+  const { plain = [] } = spec;
+  for (const own of plain) plainCompiler(study, base, { source, bos }, { template: own, examples: [] }, 0);
   for (const t of [...targets, ...(spec.effects ?? []), ...(spec.molecules ?? [])])
     requireColumn(t, source, stage);
   const fields = [...new Set(template.pieces.flatMap((p) => (p.kind === "field" ? [p.name] : [])))];
   requireHidden(hasHead(kind) ? targets : [], fields, stage);
   const name = taskName(stage, spec, base);
   const writable = writableBy(base.tokenizer);
-  const cleaned = cleanRows(source, { name, fields, targets, kind, handling: spec.rows, writable });
+  const plainFields = plain.flatMap(fieldsOf);
+  const wanted = { name, fields, plainFields, targets, kind, handling: spec.rows, writable };
+  const cleaned = cleanRows(source, wanted);
   const task: PreparedTask = {
     name,
     kind,
@@ -98,7 +103,26 @@ export function prepareTask(
   };
   const fitting = kind === "text" ? withoutTooLong(task, maxTokens(study, base)) : task;
   requireRows(fitting);
+  for (const own of plain) requirePlain(study, stage, base, fitting, own);
   return fitting;
+}
+
+/** Its words have room with the most examples that it will have; what rows hold is cut. */
+function requirePlain(
+  study: Study,
+  { answers: { examples, tokens } }: StudyStage,
+  base: Base,
+  { name, source, rows, compiler }: PreparedTask,
+  template: string,
+): void {
+  const prompt = { template, examples: rows.train.slice(0, Math.max(...examples)) };
+  try {
+    plainCompiler(study, base, { source, bos: compiler.bos }, prompt, tokens)(rows.test[0] as TaskRow);
+  } catch (error) {
+    if (!(error instanceof TagllmError)) throw error;
+    const problem = `${name}: the plain prompt ${quote(template)} with ${prompt.examples.length} answered rows before it: ${error.problem}`;
+    throw new TagllmError(error.code, problem, error.cure, { cause: error });
+  }
 }
 
 /** Rows with an answer that has no place however much is cut from their fields: they are counted as dropped. */
@@ -224,6 +248,21 @@ export function compilerOf(study: Study, base: Base, form: PromptForm): PromptCo
       });
     },
   };
+}
+
+/** Prompts of a plain template and its examples. */
+export function plainCompiler(
+  study: Study,
+  base: Base,
+  { source, bos }: Pick<PreparedTask, "source"> & Pick<PromptForm, "bos">,
+  prompt: PlainPrompt,
+  answerTokens: number,
+): (row: TaskRow) => Prompt {
+  const { template, given } = plainQuestion(prompt);
+  const fields = [...source.table.columns, ...Object.keys(given)];
+  const compiler = compilerOf(study, base, { template, fields, target: undefined, bos, eos: false });
+  return (row) =>
+    compiler.compile({ fields: { ...row.fields, ...given } }, { withTarget: false, answerTokens });
 }
 
 function requireColumn(target: string, { name, table }: Source, stage: StudyStage): void {

@@ -41,6 +41,32 @@ test("draws have the probabilities that the scores say", () => {
   });
 });
 
+test("the first draws of seeds side by side are as even as any, by themselves and beside each other", () => {
+  const [tokens, seeds] = [5, 1000];
+  const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
+  const even = new Float32Array(tokens);
+  const draws = Array.from({ length: seeds }, (_, seed) => {
+    const choose = chooser(sampling, seed);
+    return [choose(even, new Set()), choose(even, new Set())] as const;
+  });
+  const first = draws.map(([id]) => id);
+  const second = draws.map(([, id]) => id);
+  const pairs = (a: number[], b: number[]) => a.map((id, i) => id * tokens + (b[i] as number));
+  const cases = [
+    ["first draws", first, tokens, 18.5],
+    ["second draws", second, tokens, 18.5],
+    ["both draws of a seed", pairs(first, second), tokens ** 2, 51.2],
+    ["first draws of neighbours", pairs(first, [...first.slice(1), first[0] as number]), tokens ** 2, 51.2],
+  ] as const;
+  for (const [name, values, kinds, limit] of cases) {
+    const expected = seeds / kinds;
+    const counts = new Float64Array(kinds);
+    for (const value of values) counts[value] = (counts[value] as number) + 1;
+    const chiSquare = counts.reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
+    assert.ok(chiSquare < limit, `${name}: ${chiSquare}`); // p = 0.001
+  }
+});
+
 interface Search {
   setting: {
     beams: number;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { TagllmError } from "../../src/errors.ts";
-import { loadStudy, parseStudy } from "../../src/study/load.ts";
+import { loadStudy, parseLoaded, parseStudy } from "../../src/study/load.ts";
 
 const good = `
 name: sample
@@ -137,6 +137,30 @@ const faults: { name: string; text: string; code: string; mentions: string[] }[]
     mentions: ["<Text>", "from"],
   },
   {
+    name: "a head that is asked and not trained",
+    text: good.replace("train: [Value]", "train: [Text]"),
+    code: "study/invalid",
+    mentions: ['stage "value"', "<Value>", "head"],
+  },
+  {
+    name: "a domain tag that trains on after the function tag beside it",
+    text: `${good}  - name: further\n    train: [Text]\n    tasks: [{ data: rows, template: "<Text> {text}" }]\n`,
+    code: "study/invalid",
+    mentions: ['stage "further"', "<Text>", "<Value>"],
+  },
+  {
+    name: "a text to start from without from",
+    text: good.replace("kind: domain", 'kind: domain, init: { text: "molecule" }'),
+    code: "study/invalid",
+    mentions: ["tags.Text.init.text", "line 6", "from: text", "mean"],
+  },
+  {
+    name: "from text without a text",
+    text: good.replace("kind: domain", "kind: domain, init: { from: text }"),
+    code: "study/invalid",
+    mentions: ["tags.Text.init.text", "needs a text"],
+  },
+  {
     name: "template that does not parse",
     text: good.replace("<Text> {text} is", "<Text {text} is"),
     code: "prompts/unclosed",
@@ -167,6 +191,22 @@ test("defaults are filled in", () => {
   assert.equal(study.tags.Text?.length, 10);
   assert.deepEqual(study.data.rows?.split, { by: "row", test: 0.1, validation: 0.1, seed: 0 });
   assert.equal(study.stages[1]?.head.fit, "ridge");
+});
+
+test("a domain tag may train on where the function tag beside it does too", () => {
+  const further = `${good}  - { name: further, train: [Text], tasks: [{ data: rows, template: "<Text> {text}" }] }\n`;
+  const again = `  - { name: again, train: [Value], tasks: [{ data: rows, template: "{text} <Value>", target: y }] }\n`;
+  assert.equal(parseLoaded(further + again, "study.yaml").study.stages.length, 4);
+  const both = good.replace("train: [Value]", "train: [Text, Value]");
+  assert.equal(parseLoaded(both, "study.yaml").study.stages.length, 2);
+});
+
+test("another domain tag may train in front of a function tag that answers in text and stays", () => {
+  const text = good
+    .replace("answer: number", "answer: text")
+    .replace("tags:", "tags:\n  Other: { kind: domain }");
+  const further = `  - { name: other, train: [Other], tasks: [{ data: rows, template: "<Other> {text} is <Value> {y}", target: y }] }\n`;
+  assert.equal(parseLoaded(text + further, "study.yaml").study.stages.length, 3);
 });
 
 test("stages run in the order in which they can", () =>

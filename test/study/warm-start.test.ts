@@ -211,3 +211,22 @@ test("the documented study: a warm domain tag, enriched beside a function tag, w
   assert.ok(losses.oxygens!.length > 1);
   assert.deepEqual(requireTag(enriched, "Oxygens").usesTags, [{ name: "SMILES", sha256: tagDigest(after!) }]);
 });
+
+test("a domain tag says whether its prompts began with BOS, each by its own task", async () => {
+  const study = `name: begins
+${data}
+tags: { A: { kind: domain, length: 2 }, B: { kind: domain, length: 2 } }
+stages:
+  - name: both
+    train: [A, B]
+    steps: 1
+    tasks:
+      - { data: molecules, template: "<A> {smiles}", bos: true }
+      - { data: molecules, template: "<B> {smiles}" }
+`;
+  const { tags } = await run("begins", study);
+  assert.deepEqual(
+    ["A", "B"].map((name) => requireTag(tags, name).bos),
+    [true, false],
+  );
+});

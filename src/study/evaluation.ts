@@ -17,6 +17,8 @@ export interface EvaluateOptions {
   readonly resamples?: number;
   /** Longest text answer in tokens; default as in training, else 64. */
   readonly answerTokens?: number;
+  /** As of `predict`. */
+  readonly reuse?: "auto" | "none";
   readonly signal?: AbortSignal;
   /** Rows that are done. */
   readonly onProgress?: (rows: number) => void;
@@ -146,7 +148,7 @@ export async function answered(context: Context): Promise<{ row: ScorableRow; pr
 }
 
 function predictPart(
-  { base, tags, tag, options: { signal, answerTokens } }: Context,
+  { base, tags, tag, options: { signal, answerTokens, reuse } }: Context,
   part: readonly ScorableRow[],
   store: BlockStore,
 ): Promise<Prediction[]> {
@@ -155,6 +157,7 @@ function predictPart(
     keepFailed: true,
     store,
     ...(signal && { signal }),
+    ...(reuse && { reuse }),
     ...(answerTokens !== undefined && { answerTokens }),
   });
 }

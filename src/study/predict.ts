@@ -1,6 +1,6 @@
 /** Uses a trained function tag: rows in, numbers in their own unit or text out, in the order of the rows. */
 import { applyHead } from "../batch/head.ts";
-import { Runner } from "../batch/runner.ts";
+import { Runner, type RunnerOptions } from "../batch/runner.ts";
 import type { BlockStore } from "../batch/store.ts";
 import { TagllmError } from "../errors.ts";
 import { classScore } from "../evaluate/conformal.ts";
@@ -58,6 +58,8 @@ export interface PredictOptions {
    * tokens): a protein in many calls is read once. Default: of those that rows share, while this call lasts.
    */
   readonly store?: BlockStore;
+  /** `none`: the plain path; every prompt runs whole and in a row of its own, and nothing is stored. */
+  readonly reuse?: "auto" | "none";
   /** A row that makes no prompt gets an `error` and no values, instead of ending all with it. */
   readonly keepFailed?: boolean;
   /** How messages count the first row; default 1. */
@@ -108,18 +110,13 @@ export async function predict(
   const failed = compiled.find((c) => c instanceof TagllmError);
   if (failed && !options.keepFailed) throw failed;
   const prompts = compiled.filter((c): c is Prompt => !(c instanceof TagllmError));
-  const runner = new Runner(
-    base,
-    (name) => requireTag(tags, name).vectors,
-    {
-      reuse: "spans",
-      sharedOnly: true,
-      longToo: store !== undefined,
-      tokens: options.tokens ?? 512,
-      signal: options.signal,
-    },
-    store,
-  );
+  const { tokens = 512, signal } = options;
+  const way: Omit<RunnerOptions, "tokens" | "signal"> =
+    options.reuse === "none"
+      ? { reuse: "none", plain: true }
+      : { reuse: "spans", sharedOnly: true, longToo: store !== undefined };
+  const vectorsOf = (name: string) => requireTag(tags, name).vectors;
+  const runner = new Runner(base, vectorsOf, { ...way, tokens, signal }, store);
   try {
     const answers = tag.head
       ? await predictWithHead(runner, tag, prompts)

@@ -383,4 +383,17 @@ describe("packing", () => {
       t.diagnostic(`padding ${percent(packed)} %, a row for each prompt ${percent(apart)} %`);
     }
   });
+
+  test("blocks that are stored in shapes of their own are padded more: once, where prompts are read often", (t) => {
+    for (const [least, most] of [
+      [20, 100],
+      [100, 1000],
+    ] as const) {
+      const random = new Random(least);
+      const lengths = Array.from({ length: 400 }, () => random.int(least, most));
+      const wasted = waste(groupByShape(lengths.map(layoutOf), 512, nameless), lengths);
+      t.diagnostic(`padding ${(100 * wasted).toFixed(1)} % with ${least} to ${most} tokens`);
+      assert.ok(wasted < 0.15, String(wasted));
+    }
+  });
 });

@@ -118,6 +118,17 @@ test("on the test rows of the run every kind of tag has the numbers of the repor
   assert.equal(reported("domain", null, method).bitsPerCharacter, best);
 });
 
+test("without reuse every kind of tag has the same numbers", async () => {
+  for (const tag of ["Count", "Kind", "Say"]) {
+    const [usual, plain] = [await evaluated(tag, held), await evaluated(tag, held, { reuse: "none" })];
+    for (const [i, { metrics }] of usual.outputs.entries())
+      for (const [name, { value }] of Object.entries(metrics)) {
+        const own = plain.outputs[i]?.metrics[name]?.value ?? assert.fail(name);
+        assert.ok(Math.abs(own - (value as number)) < 1e-3 * Math.max(1, Math.abs(value as number)), name);
+      }
+  }
+});
+
 test("coverage, exact matches and unlike rows are those of the tag's own answers", async () => {
   const rows = held.map((line) => ({ text: line.split(",")[0]!, truth: line.split(",") }));
   const answers = await predict(

@@ -70,6 +70,18 @@ test("a span that rows share is read once for all parts, and once for each part 
   assert.equal((await base.engine.stats()).residents, 0);
 });
 
+test("without reuse nothing is stored, and the answers are the same", async () => {
+  const store = new BlockStore(base);
+  storing = 0;
+  const plain = await predict(base, tags, "Count", rows, { compose, store, reuse: "none" });
+  assert.equal(storing, 0);
+  const alone = await predict(base, tags, "Count", rows, { compose });
+  assert.ok(storing > 0);
+  plain.forEach(({ values }, i) => {
+    assert.ok(Math.abs((values.oxygens as number) - (alone[i]?.values.oxygens as number)) < 1e-4);
+  });
+});
+
 test("a long span is kept for calls of one row", async () => {
   const store = new BlockStore(base);
   const [row] = rows as [(typeof rows)[0]];

@@ -17,6 +17,7 @@ import { checkAnswerTokens, unfinishedNote } from "./predict.ts";
 export interface EvalChoice extends EngineChoice {
   tag?: string;
   target?: string[];
+  reuse?: boolean;
   answerTokens?: number;
   base?: string;
 }
@@ -32,6 +33,7 @@ export async function evaluate(io: Io, folder: string, data: string, choice: Eva
     noteWeights(io, base);
     return evaluateTag(base, tags, tag.name, rows, {
       signal,
+      reuse: choice.reuse === false ? "none" : "auto",
       ...(choice.target && { targets: choice.target }),
       ...(choice.answerTokens !== undefined && { answerTokens: choice.answerTokens }),
       onProgress: (done) => io.progress.update(`${grouped(done)} rows answered by ${tag.name} ...`),

@@ -23,6 +23,7 @@ export interface PredictChoice extends EngineChoice {
   data?: string;
   out?: string;
   strict?: boolean;
+  reuse?: boolean;
   answerTokens?: number;
   base?: string;
   json?: boolean;
@@ -46,7 +47,8 @@ export async function predictRows(io: Io, choice: PredictChoice): Promise<Result
   const { tag, tags } = await openTagsFor(choice.tag!, choice.tags);
   checkAnswerTokens(tag, choice);
   const { strict, answerTokens } = choice;
-  const options = { signal, ...(answerTokens !== undefined && { answerTokens }) };
+  const reuse = choice.reuse === false ? "none" : "auto";
+  const options = { signal, reuse, ...(answerTokens !== undefined && { answerTokens }) } as const;
   return withBase(choice.base ?? defaultBase, { ...choice, signal }, io, async (base) => {
     noteWeights(io, base);
     if (field) return one(tag, (await predict(base, tags, tag.name, [field], options))[0] as Prediction, io);

@@ -11,6 +11,8 @@ const answerTokens = [
   },
 ] as const;
 
+const noReuse = ["--no-reuse", "run every prompt whole and in a row of its own: the plain path"] as const;
+
 export function useCommands({ program, add }: Define): void {
   engineOptions(
     add(
@@ -36,6 +38,7 @@ export function useCommands({ program, add }: Define): void {
         "write the table with predictions to .csv, .tsv, .jsonl or .parquet instead of stdout",
       )
       .option("--strict", "stop at the first row that cannot be predicted instead of marking it")
+      .option(...noReuse)
       .option(...answerTokens)
       .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
   );
@@ -60,6 +63,7 @@ export function useCommands({ program, add }: Define): void {
         "--target <column...>",
         "columns with the truth, one per output (default: as the tag calls them)",
       )
+      .option(...noReuse)
       .option(...answerTokens)
       .option("--base <base>", "checkpoint folder or hub id the tag was trained on (default: polyglot-5m)"),
   );

@@ -90,7 +90,7 @@ function readWords(words: readonly string[]) {
 const list = () =>
   [
     "npm run bench -- NAME [--base BASE] [--repeats N] [--json | --markdown]",
-    ...benchmarks.map((b) => `  ${b.name}${b.anyBase ? " *" : ""}  ${b.about}`),
+    ...benchmarks.map((b) => `  ${b.name}  ${b.about}${b.anyBase ? " *" : ""}`),
     `  * with --base: ${Object.keys(bases).join(", ")}; default ${defaultBaseName}`,
   ].join("\n");
 

@@ -43,6 +43,8 @@ test("bench without a name lists what there is, and refuses other names", () => 
   for (const words of [
     ["stpe"],
     ["step", "--repeats", "0"],
+    ["step", "--base", "none"],
+    ["scaling", "--base", "polyglot-5m"],
     ["step", "--json", "--markdown"],
     ["step", "step"],
   ]) {

@@ -10,7 +10,7 @@ import type { Graph, Value } from "../graph/graph.ts";
 import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
 import { packWeights } from "../graph/pack.ts";
-import { quantise, type Rounded } from "../graph/quantise.ts";
+import { quantise } from "../graph/quantise.ts";
 import { storeInBits } from "../graph/weight-only.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
 import { MappedWeights } from "./mapped-weights.ts";
@@ -114,8 +114,8 @@ export class Engine {
     await this.request({ kind: "upload", name, shape, data }, [data.buffer as ArrayBuffer]);
   }
 
-  /** @param rounded which products of frozen weights are in 8-bit integers where the precision is int8 */
-  async compile(graph: Graph, rounded: Rounded = "all"): Promise<Program> {
+  /** @param rounded whether products of frozen weights are in 8-bit integers where the precision is int8 */
+  async compile(graph: Graph, rounded = true): Promise<Program> {
     const lowered = lower(this.inPrecision(graph, rounded), this.device);
     const used = usedInputs(lowered);
     const { folder, places } = this.mapped.placesOf(used);
@@ -200,8 +200,8 @@ export class Engine {
     await this.worker.terminate();
   }
 
-  private inPrecision(graph: Graph, rounded: Rounded): Graph {
-    if (this.precision === "int8") return quantise(graph, rounded);
+  private inPrecision(graph: Graph, rounded: boolean): Graph {
+    if (this.precision === "int8" && rounded) return quantise(graph);
     const bits = weightBits(this.precision);
     return bits === null ? packWeights(graph) : storeInBits(graph, bits);
   }

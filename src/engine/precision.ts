@@ -5,8 +5,7 @@ import type { Device } from "../graph/lower.ts";
 import type { Bits } from "../graph/weight-only.ts";
 
 /**
- * `int8`: training with both sides of products in 8-bit integers: backward, and forward in whole texts; all else as in
- * f32. `8bit`, `4bit`: weights alone, which are kept in so many bits; for reading and writing text, not for training.
+ * `int8`: training on whole texts with both sides of products in 8-bit integers; all else as in f32. `8bit`, `4bit`: weights alone, which are kept in so many bits; for reading and writing text, not for training.
  */
 export type Precision = "f32" | "int8" | "8bit" | "4bit";
 

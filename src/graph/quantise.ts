@@ -105,29 +105,13 @@ const product: Lowering = (g, inputs, node) => {
 const replaceable = ({ attributes }: Node, [x, w]: readonly Value[]): boolean =>
   w?.kind === "weight" && x?.kind !== "weight" && !attributes.transA && attributes.alpha === undefined;
 
-/** Which products are rounded: all, or those alone that gradients go back through. */
-export type Rounded = "all" | "backward";
-
-/** The products of a graph that are the first of their weight, and others like them: they make values, not gradients. */
-function forwardProducts({ nodes }: Graph): ReadonlySet<Node> {
-  const turned = new Map<Value, boolean>();
-  const forward = nodes.filter(({ op, inputs: [, w], attributes }) => {
-    if (op !== "Gemm" || w?.kind !== "weight") return false;
-    const own = Boolean(attributes.transB);
-    if (!turned.has(w)) turned.set(w, own);
-    return turned.get(w) === own;
-  });
-  return new Set(forward);
-}
-
 /** Takes a graph before it is lowered. */
-export function quantise(graph: Graph, rounded: Rounded): Graph {
+export function quantise(graph: Graph): Graph {
   const gates = gatesOf(graph);
   const spread = spreadValues(graph, gates);
   const gated = gatedWeights(graph, gates);
-  const exact = rounded === "all" ? new Set() : forwardProducts(graph);
-  const staysExact = (node: Node, [x, w] = node.inputs) =>
-    exact.has(node) || spread.has(x as Value) || (!node.attributes.transB && gated.has(w as Value));
+  const staysExact = ({ attributes, inputs: [x, w] }: Node) =>
+    spread.has(x as Value) || (!attributes.transB && gated.has(w as Value));
   return rewrite(graph, {
     Gemm: (g, inputs, node) =>
       replaceable(node, inputs) && !staysExact(node)

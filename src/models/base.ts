@@ -18,7 +18,7 @@ import type { Architecture } from "./architecture.ts";
 import { readEndTokens } from "./end-tokens.ts";
 import { readArchitecture } from "./families.ts";
 import { type BaseFingerprint, baseFingerprint } from "./fingerprint.ts";
-import { buildProgram, hasGradients, type ProgramSpec, roundedIn } from "./program.ts";
+import { buildProgram, hasGradients, isRounded, type ProgramSpec } from "./program.ts";
 import { Programs, programLimit } from "./programs.ts";
 import { modelTensors } from "./tensors.ts";
 import { openWeightFiles } from "./weight-files.ts";
@@ -117,7 +117,7 @@ export class Base {
     this.engine = parts.engine;
     this.tensors = parts.tensors;
     this.programs = new Programs(
-      (spec) => this.engine.compile(buildProgram(this.architecture, spec), roundedIn(spec)),
+      (spec) => this.engine.compile(buildProgram(this.architecture, spec), isRounded(spec)),
       programLimit(this.architecture.layers, this.engine.threads),
     );
   }

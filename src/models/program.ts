@@ -4,7 +4,6 @@
  */
 import { differentiate } from "../graph/gradients.ts";
 import { Graph, type Value } from "../graph/graph.ts";
-import type { Rounded } from "../graph/quantise.ts";
 import type { Architecture, Forward, ForwardShape } from "./architecture.ts";
 import { cutInputs, cutRows, declareAttentionInputs } from "./attention.ts";
 
@@ -50,11 +49,11 @@ export const hasGradients = (result: Result): boolean =>
   result.kind === "head" || (result.kind === "text" && result.train);
 
 /**
- * Only training rounds. Its losses of whole texts average over many rounding errors, and so do gradients; behind stored
- * text few positions are read, and what is stored of a span would be off alike in every prompt that stands on it.
+ * Only training on whole texts rounds: its losses and gradients average over many rounding errors. What is read does not,
+ * nor do the gradients of a head that is solved, which weigh small differences of states.
  */
-export const roundedIn = ({ result, past }: ProgramSpec): Rounded =>
-  result.kind === "text" && result.train && past.length === 0 ? "all" : "backward";
+export const isRounded = ({ result, past }: ProgramSpec): boolean =>
+  result.kind === "text" && result.train && past.length === 0;
 
 /** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
 const LOGITS = 2 ** 23;

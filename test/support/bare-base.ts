@@ -6,7 +6,7 @@ import type { EngineOptions } from "../../src/engine/protocol.ts";
 import type { Architecture } from "../../src/models/architecture.ts";
 import type { Base } from "../../src/models/base.ts";
 import { readArchitecture } from "../../src/models/families.ts";
-import { buildProgram, roundedIn } from "../../src/models/program.ts";
+import { buildProgram, isRounded } from "../../src/models/program.ts";
 import { Programs, programLimit } from "../../src/models/programs.ts";
 import { modelTensors } from "../../src/models/tensors.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
@@ -14,7 +14,7 @@ import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 /** @param engine holds the architecture's tensors */
 export function bareBase(architecture: Architecture, engine: Engine): Base {
   const programs = new Programs(
-    (spec) => engine.compile(buildProgram(architecture, spec), roundedIn(spec)),
+    (spec) => engine.compile(buildProgram(architecture, spec), isRounded(spec)),
     programLimit(architecture.layers, engine.threads),
   );
   const run: Base["run"] = (spec, feeds, options) => programs.run(spec, feeds, options);

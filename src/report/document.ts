@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Interval } from "../evaluate/bootstrap.ts";
 import type { Base } from "../models/base.ts";
+import { shellWord } from "../shell.ts";
 import { isDefined, strongestBaseline, verdict } from "../study/methods.ts";
 import type { Report, StageReport, TaskReport } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
@@ -171,6 +172,3 @@ export async function resolvedStudy(folder: string): Promise<ResolvedStudy> {
   const text = await readFile(file, "utf8").catch(() => "{}");
   return parsed<ResolvedStudy>(text, resolvedSchema, file);
 }
-
-const shellWord = (text: string): string =>
-  /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

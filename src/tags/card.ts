@@ -6,6 +6,7 @@ import { parseHubId } from "../hub/names.ts";
 import { isObject } from "../json-file.ts";
 import { defaultBase } from "../models/default-base.ts";
 import { templateText, writtenPieces } from "../prompts/template.ts";
+import { shellWord } from "../shell.ts";
 import type { Tag } from "./tag.ts";
 
 export interface CardOptions {
@@ -116,7 +117,7 @@ function useSection(tags: readonly Tag[], repo: string): string {
   const fields = [...new Set(names)].filter((name) => !asked.outputs.includes(name));
   const lines = [`tagllm tags pull ${repo} --into tags`, `tagllm tags verify tags${base}`];
   if (asked.kind === "function") {
-    const given = fields.map((name) => ` --field ${shell(`${name}=...`)}`).join("");
+    const given = fields.map((name) => ` --field ${shellWord(`${name}=...`)}`).join("");
     lines.push(`tagllm predict --tag ${asked.name} --tags tags${base}${given}`);
   }
   return ["## Use", howToInstall, fenced(lines.join("\n"), "sh")].join("\n\n");
@@ -131,9 +132,6 @@ function baseOption(name: string): string {
   if (name === basename(defaultBase)) return "";
   return ` --base ${parseHubId(name) ? name : "FOLDER_OF_THE_BASE"}`;
 }
-
-const shell = (word: string): string =>
-  /^[\w=.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** A block that its text cannot end. */
 function fenced(text: string, language: "text" | "sh"): string {

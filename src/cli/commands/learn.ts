@@ -6,6 +6,7 @@ import { type ColumnView, proposal, viewColumns } from "../../learn/columns.ts";
 import { type AnswerKind, fieldIn, parseInput, type Recipe } from "../../learn/compose.ts";
 import { type LearnEvent, type Learned, learn } from "../../learn/learn.ts";
 import type { Trial } from "../../learn/search.ts";
+import { shellWord } from "../../shell.ts";
 import { verdict } from "../../study/methods.ts";
 import { formatReport } from "../../study/report.ts";
 import { quote } from "../../suggest.ts";
@@ -173,19 +174,16 @@ function nextSteps(
   base: string | undefined,
 ): string {
   const numbers = precision === "f32" ? "" : ` --precision ${precision}`;
-  const predict = `tagllm predict --tag ${join(tags, `${tag}.safetensors`)}${base === undefined ? "" : ` --base ${base}`}`;
-  const fields = names.map((name) => `--field ${inQuotes(`${name}=...`)}`).join(" ");
+  const on = base === undefined ? "" : ` --base ${shellWord(base)}`;
+  const predict = `tagllm predict --tag ${shellWord(join(tags, `${tag}.safetensors`))}${on}`;
+  const fields = names.map((name) => `--field ${shellWord(`${name}=...`)}`).join(" ");
   const renames = renamed.map(({ column, field }) => `${quote(column)} renamed to ${quote(field)}`);
   return [
     `Report:     ${page}`,
     `Use it:     ${predict} ${fields}`,
     `            ${predict} --data ${renames.length > 0 ? "TABLE" : shellWord(file)} --out predicted.csv`,
     ...(renames.length > 0 ? [`            (TABLE: ${file} with its column ${renames.join(", ")})`] : []),
-    `Repeat it:  ${studies.map((s) => `tagllm train ${s} --out elsewhere-${basename(s, ".yaml")}${numbers}`).join(" && ")}`,
+    `Repeat it:  ${studies.map((s) => `tagllm train ${shellWord(s)} --out elsewhere-${basename(s, ".yaml")}${numbers}`).join(" && ")}`,
     "Better:     more rows; a longer search (--minutes 30); a larger base (--base, a folder or hub id); each with another --out",
   ].join("\n");
 }
-
-/** A word as a shell reads it. */
-const shellWord = (text: string): string => (/^[\w./:@%+=-]+$/.test(text) ? text : inQuotes(text));
-const inQuotes = (text: string): string => `"${text.replace(/[\\"$`]/g, "\\$&")}"`;

@@ -39,7 +39,7 @@ test("learn, and what it says to do next, of columns as tables name them", async
   assert.equal(learned.code, 0, learned.stderr);
   const commands = learned.stdout.split("\n").flatMap((l) => l.match(/tagllm predict .*/)?.[0] ?? []);
   const [one, many] = commands as [string, string];
-  assert.ok(one.endsWith(inputs.map((c) => ` --field ${c}=...`).join("")), one);
+  assert.ok(one.endsWith(inputs.map((c) => ` --field "${c}=..."`).join("")), one);
   const single = await run(wordsOf(one), folder);
   assert.equal(single.code, 0, single.stderr);
   const table = await run(wordsOf(many), folder);

@@ -33,8 +33,8 @@ export interface RunnerOptions {
    * run in their place. With `fixedShapes`, and weights in few bits, those of a query are stored where it has a long one.
    */
   readonly sharedOnly?: boolean;
-  /** With `sharedOnly`: those of queries with a long span too, for calls to come. */
-  readonly longToo?: boolean;
+  /** With `sharedOnly`: a long span that an earlier call on the same store had counts as shared. */
+  readonly acrossCalls?: boolean;
   /**
    * A row for each prompt, every layer for all of it, backward through all of it. Slower, and what the other
    * way is compared with.

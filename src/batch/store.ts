@@ -15,6 +15,9 @@ export interface StoreOptions {
   readonly files?: BlockFiles | null;
 }
 
+/** Some 10 MB of names. */
+const MOST_MET = 100_000;
+
 let stores = 0;
 
 export class BlockStore {
@@ -24,6 +27,8 @@ export class BlockStore {
   private readonly files: BlockFiles | null;
   /** Positions of each block in memory, the longest unused first. */
   private readonly held = new Map<string, number>();
+  /** Blocks that were asked for, whether or not they were stored. */
+  private readonly met = new Set<string>();
   private bytes = 0;
   /** The engine holds blocks of all stores of a base. */
   private readonly name = `store ${stores++}`;
@@ -35,7 +40,7 @@ export class BlockStore {
     this.files = options.files ?? null;
   }
 
-  /** @throws store/base */
+  /** @throws store/base @internal */
   requireBase(base: Base): void {
     if (this.base === base) return;
     throw new TagllmError(
@@ -99,6 +104,14 @@ export class BlockStore {
   /** Whether a block is there or can be read. @internal */
   has(key: string): boolean {
     return this.held.has(key) || (this.files?.has(key) ?? false);
+  }
+
+  /** Whether a block was asked for before; from now on it was. @internal */
+  meets(key: string): boolean {
+    if (this.met.has(key)) return true;
+    if (this.met.size >= MOST_MET) this.met.clear();
+    this.met.add(key);
+    return false;
   }
 
   /** @internal */

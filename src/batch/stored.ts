@@ -56,18 +56,27 @@ export class Stored {
    * others are stored too, as in their place they would be multiplied with the stored keys, which they do not see.
    */
   worthStoring(layouts: readonly Layout[]): readonly Layout[] {
-    const { reuse, sharedOnly, longToo } = this.options;
+    const { reuse, sharedOnly } = this.options;
     if (reuse !== "spans" || !sharedOnly) return layouts;
-    const shares = this.apart ? hasLongSpan : this.sharesSpan(layouts);
-    const stores = (layout: Layout) => shares(layout) || (longToo === true && hasLongSpan(layout));
+    const stores = this.apart ? hasLongSpan : this.sharesSpan(layouts);
     return layouts.map((layout) => (stores(layout) ? layout : withSpans(layout, () => false)));
   }
 
   private sharesSpan(layouts: readonly Layout[]): (layout: Layout) => boolean {
     const namesOf = (layout: Layout) => layout.past.map((_, b) => this.nameOf(layout, b));
     const uses = new Map<string, number>();
-    for (const layout of layouts) for (const key of namesOf(layout)) uses.set(key, (uses.get(key) ?? 0) + 1);
+    for (const layout of layouts) {
+      layout.past.forEach((block, b) => {
+        const key = this.nameOf(layout, b);
+        uses.set(key, (uses.get(key) ?? this.earlier(key, block)) + 1);
+      });
+    }
     return (layout) => namesOf(layout).some((key) => (uses.get(key) as number) > 1 || this.store.has(key));
+  }
+
+  /** Uses of a block in earlier calls, as far as they count. */
+  private earlier(key: string, { positions }: Block): number {
+    return this.options.acrossCalls && positions.length >= LONG_SPAN && this.store.meets(key) ? 1 : 0;
   }
 
   /** The blocks of a layout as a cache takes them: by number, and what the engine calls their parts. */

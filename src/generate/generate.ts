@@ -21,7 +21,7 @@ export interface GenerateOptions extends TextSettings {
    * it, at the price of padding. Without, numbers differ in the last digits, as those of sums in another order.
    */
   readonly fixedShapes?: boolean;
-  /** Keeps the keys and values of isolated spans from one call to the next; default: of those that prompts share (with `fixedShapes`: of prompts with a long one), while this call lasts. */
+  /** Keeps the keys and values of isolated spans from one call to the next; default: of those that prompts share (with `fixedShapes`, or weights in few bits: of prompts with a long one), while this call lasts. */
   readonly store?: BlockStore;
   readonly signal?: AbortSignal | undefined;
 }

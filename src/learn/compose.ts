@@ -158,7 +158,7 @@ function dataOf(plan: Plan, folder: string): Record<string, unknown> {
 export function domainStudy(plan: Plan, found: TagFiles, folder: string): string | null {
   const missing = plan.inputs.filter((i, k) => !found[i.tag] && firstWith(plan.inputs, i.tag) === k);
   if (missing.length === 0) return null;
-  return page("Learns what the inputs are, from the training rows alone.", {
+  return page(aboutDomains, {
     name: `${plan.name}-domains`.slice(0, 64),
     ...baseOf(plan, folder),
     seeds: [plan.seeds[0]],
@@ -174,6 +174,11 @@ export function domainStudy(plan: Plan, found: TagFiles, folder: string): string
     })),
   });
 }
+
+const aboutDomains = "Learns what the inputs are, from the training rows alone.";
+
+/** Whether a study is what `domainStudy` makes. */
+export const isDomainStudy = (text: string): boolean => text.startsWith(`# ${aboutDomains}\n`);
 
 /** As the study names it: a hub id as it is, a folder as seen from the study. */
 function baseOf({ base }: Plan, folder: string): { base?: string } {

@@ -31,6 +31,7 @@ import {
   functionTagOf,
   functionTemplate,
   type Input,
+  isDomainStudy,
   moleculeColumns,
   type Plan,
   type Recipe,
@@ -203,7 +204,9 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
 async function requireOwn(out: string): Promise<void> {
   const names = await readdir(out).catch(() => [] as string[]);
   if (names.includes(trialsName)) return;
-  const other = names.find((name) => name !== domainsName && name !== domainsFile && !isTemporary(name));
+  const study = await readFile(join(out, domainsFile), "utf8").catch(() => "");
+  const own = isDomainStudy(study) ? [domainsName, domainsFile] : [];
+  const other = names.find((name) => !own.includes(name) && !isTemporary(name));
   if (other === undefined) return;
   const problem = `The folder ${out} holds ${other}, and no ${trialsName} that says what was learned there.`;
   throw new TagllmError("run/folder", problem, "Choose another with --out.");

@@ -8,9 +8,7 @@ const LEAST_ROWS = 2;
 
 /** Sorted: as numbers where all are, else as text. */
 export function classesOf(stage: string, tasks: readonly PreparedTask[]): string[] {
-  const counts = new Map<string, number>();
-  for (const { label } of tasks.flatMap((t) => t.rows.train))
-    counts.set(label as string, (counts.get(label as string) ?? 0) + 1);
+  const counts = labelCounts(tasks.flatMap((t) => t.rows.train));
   const classes = [...counts.keys()].sort();
   const target = quote(tasks[0]?.targets[0] ?? "");
   if (classes.length < 2 || classes.length > MOST) {
@@ -20,17 +18,27 @@ export function classesOf(stage: string, tasks: readonly PreparedTask[]): string
       `Classes are 2 to ${MOST}; for a number use answer: number.`,
     );
   }
-  const rare = classes.find((name) => (counts.get(name) as number) < LEAST_ROWS);
-  if (rare !== undefined) {
-    throw new TagllmError(
-      "study/data",
-      `Stage ${quote(stage)}: only ${counts.get(rare)} training row has the ${target} ${quote(rare)}.`,
-      `Each class needs at least ${LEAST_ROWS}: leave its rows out, or join it with another.`,
-    );
-  }
+  requireRowsOfEach(counts, `Stage ${quote(stage)}`, target);
   return classes.every((name) => Number.isFinite(Number(name)))
     ? classes.sort((a, b) => Number(a) - Number(b))
     : classes;
+}
+
+export function labelCounts(rows: readonly TaskRow[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { label } of rows) counts.set(label as string, (counts.get(label as string) ?? 0) + 1);
+  return counts;
+}
+
+/** @throws study/data for a class with too few training rows */
+export function requireRowsOfEach(counts: ReadonlyMap<string, number>, where: string, target: string): void {
+  const rare = [...counts].sort().find(([, count]) => count < LEAST_ROWS);
+  if (rare === undefined) return;
+  throw new TagllmError(
+    "study/data",
+    `${where}: only ${rare[1]} training row has the ${target} ${quote(rare[0])}.`,
+    `Each class needs at least ${LEAST_ROWS}: leave its rows out, or join it with another.`,
+  );
 }
 
 /** Rows whose class no training row has can neither be learned nor scored; they are counted as dropped. */

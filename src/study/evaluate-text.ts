@@ -120,6 +120,7 @@ export async function evaluateDomain(context: Context): Promise<Scored> {
 const runnerFor = ({ base, tags, options }: Context): Runner =>
   new Runner(base, (name) => requireTag(tags, name).vectors, {
     reuse: "none",
+    plain: options.reuse === "none",
     tokens: 512,
     signal: options.signal,
   });

@@ -310,7 +310,8 @@ function requireTrainedBefore(study: Study, stages: readonly StudyStage[], path:
 /** A function tag is bound to its domain tags as they were when it was trained last. */
 function requireUnchanged({ tags }: Study, stages: readonly StudyStage[], path: string): void {
   const uses = new Map<string, Set<string>>();
-  for (const { name, train, tasks } of stages) {
+  for (const { name, train, tasks, steps } of stages) {
+    if (steps === 0) continue;
     for (const task of tasks.filter(({ scoreOnly }) => !scoreOnly)) {
       const used = tagsOf(task);
       const asked = used.find((tag) => tags[tag]?.kind === "function" && train.includes(tag));

@@ -54,8 +54,8 @@ export interface PredictOptions {
    */
   readonly answerTokens?: number;
   /**
-   * Keeps the keys and values of isolated spans from one call to the next, where rows share them or they are long (64
-   * tokens): a protein in many calls is read once. Default: of those that rows share, while this call lasts.
+   * Keeps the keys and values of isolated spans that rows share from one call to the next, and of long ones (64 tokens)
+   * from the second call that has them on. Default: of those that rows share, while this call lasts.
    */
   readonly store?: BlockStore;
   /** `none`: the plain path; every prompt runs whole and in a row of its own, and nothing is stored. */
@@ -114,7 +114,7 @@ export async function predict(
   const way: Omit<RunnerOptions, "tokens" | "signal"> =
     options.reuse === "none"
       ? { reuse: "none", plain: true }
-      : { reuse: "spans", sharedOnly: true, longToo: store !== undefined };
+      : { reuse: "spans", sharedOnly: true, acrossCalls: store !== undefined };
   const vectorsOf = (name: string) => requireTag(tags, name).vectors;
   const runner = new Runner(base, vectorsOf, { ...way, tokens, signal }, store);
   try {

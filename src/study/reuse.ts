@@ -17,7 +17,7 @@ export interface Stored {
 
 const notStored = (reason: string): Stored => ({ reuse: "none", bytes: 0, reason });
 
-export const notAsked = notStored("--no-reuse");
+export const notAsked = notStored("reuse is switched off");
 
 /** It follows from rows, prompts and room, which are those of all seeds. */
 const chosen = new WeakMap<PreparedStage, Stored>();

@@ -140,7 +140,7 @@ const dropOrError = z.enum(["drop", "error"]).default("drop");
 
 const rowHandling = z
   .strictObject({
-    empty: dropOrError.describe("Rows without a value in a field of the template"),
+    empty: dropOrError.describe("Rows without a value in a field of the template, or of a plain one"),
     unwritable: dropOrError.describe(
       "Rows with text that the base's tokenizer has no token for, or with an answer in text that is too long for the base",
     ),

@@ -140,7 +140,7 @@ async function runDomainStage(run: StageRun): Promise<StageOutcome> {
     null,
     run.continuation,
   );
-  for (const task of stage.tasks) describeDomain(run, task);
+  if (stage.stage.steps > 0) for (const task of stage.tasks) describeDomain(run, task);
   const after = await score();
   const scores = [];
   for (const [i, task] of stage.tasks.entries()) {

@@ -104,7 +104,11 @@ test("a folder of others stays as it was; one that was left before the choice is
 
   const left = join(folder, "left");
   await mkdir(join(left, "domains"), { recursive: true });
-  for (const name of ["domains.yaml", ".trials.json.1.tmp"]) await writeFile(join(left, name), "");
+  await writeFile(join(left, ".trials.json.1.tmp"), "");
+  await writeFile(join(left, "domains.yaml"), "name: mine\n");
+  await refused(left, "run/folder");
+  const study = "# Learns what the inputs are, from the training rows alone.\nname: theirs\n";
+  await writeFile(join(left, "domains.yaml"), study);
   await refused(left, "tag/missing");
 });
 

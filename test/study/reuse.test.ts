@@ -85,7 +85,7 @@ test("prefixes where they fit; spans that rows share whatever the room; others o
 test("the plan says why nothing is stored", async () => {
   const study = await prepared("memory: 1");
   assert.match(planStudy(study)[0]?.stored.reason ?? "", /texts stand on the tag/);
-  assert.equal(planStudy(study, "none")[1]?.stored.reason, "--no-reuse");
+  assert.equal(planStudy(study, "none")[1]?.stored.reason, "reuse is switched off");
 });
 
 test("spans that are computed again, as there is no room for all, give the same bits", async () => {

@@ -55,7 +55,7 @@ export const hasGradients = (result: Result): boolean =>
 export const isRounded = ({ result, past }: ProgramSpec): boolean =>
   result.kind === "text" && result.train && past.length === 0;
 
-/** 32 MB: of a vocabulary of 49,152 logits of 170 positions. */
+/** 32 MB: of a vocabulary of 49,152 logits of 170 positions. An array beyond that gets new memory from the system each time. */
 const LOGITS = 2 ** 23;
 
 /**
@@ -160,15 +160,13 @@ function addTextLoss(
   g: Graph,
   architecture: Architecture,
   read: Value,
-  { reads, result, chunk = Math.ceil(LOGITS / architecture.vocabSize) }: ProgramSpec,
+  { reads, result, chunk = Math.max(1, Math.floor(LOGITS / architecture.vocabSize)) }: ProgramSpec,
   trained: Trained | null,
 ): void {
   const train = result.kind === "text" && result.train;
   const labels = g.input("labels", "i64", [reads, 1]);
   const weights = train ? g.input("weights", "f32", [reads, 1]) : null;
-  const sizes = Array.from({ length: Math.ceil(reads / chunk) }, (_, i) =>
-    Math.min(chunk, reads - i * chunk),
-  );
+  const sizes = evenly(reads, Math.ceil(reads / chunk));
   const parts = (x: Value) => (sizes.length === 1 ? [x] : g.apply("Split", [x], { axis: 0, sizes }));
   const join = (xs: readonly Value[]) =>
     xs.length === 1 ? (xs[0] as Value) : g.one("Concat", xs, { axis: 0 });
@@ -198,6 +196,13 @@ function addTextLoss(
   const [gradient] = differentiate(g, read, [trained.leaf], join(sentBack));
   g.output("grad.vectors", trained.gradient(gradient as Value));
 }
+
+/** `count` in so many parts whose sizes differ by one at most. */
+const evenly = (count: number, parts: number): number[] =>
+  Array.from(
+    { length: parts },
+    (_, i) => Math.floor((count * (i + 1)) / parts) - Math.floor((count * i) / parts),
+  );
 
 function addHeadLoss(
   g: Graph,

@@ -11,6 +11,7 @@ import { type Device, lower } from "../graph/lower.ts";
 import { encodeOnnx, usedInputs } from "../graph/onnx.ts";
 import { packWeights } from "../graph/pack.ts";
 import { quantise } from "../graph/quantise.ts";
+import { multiplyAround } from "../graph/sparse-addition.ts";
 import { storeInBits } from "../graph/weight-only.ts";
 import type { TensorInfo } from "../weights/safetensors.ts";
 import { MappedWeights } from "./mapped-weights.ts";
@@ -201,9 +202,10 @@ export class Engine {
   }
 
   private inPrecision(graph: Graph, rounded: boolean): Graph {
-    if (this.precision === "int8" && rounded) return quantise(graph);
     const bits = weightBits(this.precision);
-    return bits === null ? packWeights(graph) : storeInBits(graph, bits);
+    if (bits !== null) return storeInBits(graph, bits);
+    const own = this.precision === "int8" && rounded ? quantise(graph) : packWeights(graph);
+    return this.device === "cpu" ? multiplyAround(own) : own;
   }
 
   private request(message: Request, transfer: ArrayBuffer[] = []): Promise<Answer> {

@@ -5,6 +5,7 @@ import type { BlockStore } from "../batch/store.ts";
 import type { Base } from "../models/base.ts";
 import { requireTag } from "../tags/library.ts";
 import type { Tag } from "../tags/tag.ts";
+import { answerEnds } from "./answer-ends.ts";
 import { type GeneratePrompt, queriesOf } from "./prompts.ts";
 import { fullSettings, type TextSettings } from "./settings.ts";
 import { type WrittenText, writeTexts } from "./write.ts";
@@ -67,6 +68,10 @@ export async function* generateStream(
   options.store?.requireBase(base);
   const settings = fullSettings(options, base.endTokens, base.architecture.vocabSize);
   const queries = queriesOf(base, prompts, tags, options.bos, settings.maxTokens);
+  const ends = queries.map(({ end }) => {
+    const { eos, stop } = answerEnds(base, end);
+    return { eos: options.eos ? settings.eos : new Set(eos), stop: [...settings.stop, ...stop] };
+  });
   const runner = new Runner(
     base,
     (name) => requireTag(tags, name).vectors,
@@ -80,7 +85,7 @@ export async function* generateStream(
     options.store,
   );
   try {
-    for await (const event of writeTexts(runner, queries, settings)) {
+    for await (const event of writeTexts(runner, queries, settings, ends)) {
       if (event.kind === "text") yield event;
       else {
         const { trimmed } = (queries[event.row] as Query).prompt;

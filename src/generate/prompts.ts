@@ -3,8 +3,8 @@ import type { Query } from "../batch/layout.ts";
 import { TagllmError } from "../errors.ts";
 import type { Base } from "../models/base.ts";
 import { bindTemplate } from "../prompts/bind.ts";
-import { chatBos, readTemplate } from "../prompts/chat.ts";
-import { compilePrompt, type Prompt, questionPositions } from "../prompts/prompt.ts";
+import { chatBos, endOfAnswer, readTemplate } from "../prompts/chat.ts";
+import { type AnswerEnd, compilePrompt, type Prompt, questionPositions } from "../prompts/prompt.ts";
 import { escapeTemplate, type Message, type Template, type TemplateSource } from "../prompts/template.ts";
 import { quote } from "../suggest.ts";
 import { requireBase, requireTag, requireUsedTags } from "../tags/library.ts";
@@ -19,6 +19,11 @@ export type GeneratePrompt =
   | { readonly messages: readonly Message[] }
   | { readonly template: TemplateSource; readonly fields?: Readonly<Record<string, string>> };
 
+/** A prompt that is ready to run, and what follows its answer. */
+export interface TextQuery extends Query {
+  readonly end: AnswerEnd;
+}
+
 /**
  * @param bos whether prompts begin with BOS; otherwise as the tags were trained, or as the tokenizer says
  * @param answerTokens tokens for which data fields in front of a function tag leave room, as `predict` has them
@@ -30,7 +35,7 @@ export function queriesOf(
   tags: ReadonlyMap<string, Tag>,
   bos?: boolean,
   answerTokens?: number,
-): Query[] {
+): TextQuery[] {
   return prompts.map((prompt, i) => {
     try {
       return compilerOf(base, prompt, tags, { bos, answerTokens })();
@@ -64,6 +69,8 @@ export function faultOf(
 interface Wanted {
   readonly bos?: boolean | undefined;
   readonly answerTokens?: number | undefined;
+  /** What ends the message of the answer, where the template does not reach so far. */
+  readonly endOfTurn?: string;
 }
 
 /** Everything about a prompt but what its fields hold, which is looked at when it is compiled. */
@@ -72,11 +79,13 @@ function compilerOf(
   prompt: GeneratePrompt,
   tags: ReadonlyMap<string, Tag>,
   wanted: Wanted,
-): () => Query {
+): () => TextQuery {
   if (typeof prompt === "string") return templateCompiler(base, plain(prompt), {}, new Map(), wanted);
   const [source, fields] =
     "messages" in prompt ? [prompt.messages.map(plainMessage), {}] : [prompt.template, prompt.fields ?? {}];
-  return templateCompiler(base, readTemplate(source, base.tokenizer), fields, tags, wanted);
+  const endOfTurn = typeof source === "string" ? "" : endOfAnswer(source, base.tokenizer);
+  const template = readTemplate(source, base.tokenizer);
+  return templateCompiler(base, template, fields, tags, { ...wanted, endOfTurn });
 }
 
 const plain = (text: string): Template => ({
@@ -91,8 +100,8 @@ function templateCompiler(
   template: Template,
   fields: Readonly<Record<string, string>>,
   tags: ReadonlyMap<string, Tag>,
-  { bos, answerTokens = 1 }: Wanted,
-): () => Query {
+  { bos, answerTokens = 1, endOfTurn = "" }: Wanted,
+): () => TextQuery {
   const named = template.pieces.flatMap((p) => (p.kind === "tag" ? [requireTag(tags, p.name)] : []));
   for (const tag of named) requireBase(tag, base.fingerprint);
   const asked = named.find(({ kind }) => kind === "function");
@@ -112,7 +121,10 @@ function templateCompiler(
     withTarget: false,
     eosAfterTarget: false,
   };
-  return () => continued(compilePrompt(bound, fields, options), asked?.isolate ?? false);
+  return () => ({
+    ...continued(compilePrompt(bound, fields, options), asked?.isolate ?? false),
+    end: { closing: bound.closing, endOfTurn: bound.endOfTurn + endOfTurn },
+  });
 }
 
 /** A prompt of which everything but the end may be stored. */

@@ -31,8 +31,14 @@ export function chooser(sampling: Sampling, seed: number, never: readonly number
   return (logits, seen) => {
     const scores = penaliseRepetition(leaveOut(logits, never), seen, sampling.repetitionPenalty);
     if (sampling.temperature === 0) return largest(scores);
-    return draw(softmax(warp(scores, sampling)), uniformFloat64(random));
+    return draw(softmax(warp(fromLargest(scores), sampling)), uniformFloat64(random));
   };
+}
+
+/** Of the same probabilities, and finite when a temperature near 0 divides them. */
+function fromLargest(scores: Float32Array): Float32Array {
+  const top = scores[largest(scores)] as number;
+  return scores.map((x) => x - top);
 }
 
 export function leaveOut(logits: Float32Array, never: readonly number[]): Float32Array {

@@ -23,15 +23,19 @@ export type WriteEvent =
   | { readonly kind: "text"; readonly row: number; readonly text: string }
   | { readonly kind: "end"; readonly row: number; readonly written: WrittenText };
 
-/** Rows go on side by side; a row's pieces are its text. With beams a text comes whole. */
+/**
+ * Rows go on side by side; a row's pieces are its text. With beams a text comes whole.
+ * @param ends of each row, where they are not those of the settings
+ */
 export async function* writeTexts(
   runner: Runner,
   queries: readonly Query[],
   settings: FullSettings,
+  ends: readonly Pick<FullSettings, "eos" | "stop">[] = [],
 ): AsyncGenerator<WriteEvent> {
-  // An end token is never read as text: it may be chosen without one.
-  const never = idsWithoutToken(runner.base).filter((id) => !settings.eos.has(id));
-  const rows = queries.map((query, i) => rowOf(runner, query, settings, { seed: settings.seed + i, never }));
+  const rows = queries.map((query, i) =>
+    rowOf(runner, query, { ...settings, ...ends[i], seed: settings.seed + i }),
+  );
   for await (const moved of decode(runner, rows, settings.lanes)) {
     for (const row of moved) {
       const { writer, pieces } = rows[row] as Row;
@@ -42,6 +46,8 @@ export async function* writeTexts(
       }
       if (pieces.stopped && writer instanceof SingleWriter) writer.stop();
       if (writer.finish) text += pieces.flush();
+      // The last characters may complete a stop string only when nothing can follow them.
+      if (pieces.stopped && writer instanceof SingleWriter) writer.stop();
       if (text) yield { kind: "text", row, text };
       const { finish, ids } = writer;
       const score = writer instanceof BeamWriter ? { score: writer.score } : {};
@@ -71,12 +77,9 @@ function idsWithoutToken(base: Base): readonly number[] {
   return ids;
 }
 
-function rowOf(
-  { base }: Runner,
-  query: Query,
-  settings: FullSettings,
-  { seed, never }: { seed: number; never: readonly number[] },
-): Row {
+function rowOf({ base }: Runner, query: Query, settings: FullSettings): Row {
+  // An end token is never read as text: it may be chosen without one.
+  const never = idsWithoutToken(base).filter((id) => !settings.eos.has(id));
   const { ids } = query.prompt;
   const ends = { ...settings, room: base.architecture.maxPositions - ids.length };
   const before = lastTokens(ids);
@@ -90,7 +93,7 @@ function rowOf(
   const writer =
     settings.beams > 1
       ? new BeamWriter(ids, settings, ends, meetsStop, never)
-      : new SingleWriter(ids, chooser(settings, seed, never), ends);
+      : new SingleWriter(ids, chooser(settings, settings.seed, never), ends);
   return { query, writer, pieces: piecesOf(), shown: 0 };
 }
 

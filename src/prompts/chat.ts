@@ -55,6 +55,22 @@ export function chatBos({ pieces }: Template, tokenizer: TextTokenizer): boolean
   return first?.kind === "chat" && beginsWithBos(first.text, tokenizer);
 }
 
+/**
+ * What the chat template writes behind an answer to `source`; nothing where the last of these messages is the answer's
+ * own beginning, or the template refuses an answer here.
+ */
+export function endOfAnswer(source: readonly Message[], tokenizer: Pick<TextTokenizer, "chat">): string {
+  if (source.at(-1)?.role === "assistant") return "";
+  try {
+    const answered = readTemplate([...source, { role: "assistant", content: "answer" }], tokenizer);
+    const last = answered.pieces.at(-1);
+    return last?.kind === "chat" ? last.text : "";
+  } catch (error) {
+    if (error instanceof TagllmError && error.code.startsWith("chat/")) return "";
+    throw error;
+  }
+}
+
 /** A content between the blanks that it begins and ends with. */
 interface Content {
   readonly before: string;

@@ -2,11 +2,12 @@
 import { Runner } from "../batch/runner.ts";
 import { answersOfRows } from "../evaluate/of-rows.ts";
 import { type TokenLosses, textMetrics } from "../evaluate/text.ts";
+import { answerEnds } from "../generate/answer-ends.ts";
 import { continued } from "../generate/prompts.ts";
 import { fullSettings } from "../generate/settings.ts";
 import { writeTexts } from "../generate/write.ts";
 import type { Finish } from "../generate/writer.ts";
-import { type AnswerEnd, endToken, type Prompt } from "../prompts/prompt.ts";
+import type { AnswerEnd, Prompt } from "../prompts/prompt.ts";
 import { targetLabels } from "../train/labels.ts";
 import { drawn } from "../train/order.ts";
 import { type TextExample, tokenLosses } from "../train/tasks.ts";
@@ -40,14 +41,10 @@ export async function finishedAnswers(
   prompts: readonly Prompt[],
   { isolate, end, maxTokens, stop = [] }: AnswerSettings,
 ): Promise<FinishedAnswer[]> {
-  const { endTokens, tokenizer, architecture } = runner.base;
   const closing = end.closing.trim();
-  const message = endToken(end, tokenizer);
-  const eos = message === null ? endTokens : [...endTokens, message];
-  // Where training had nothing else to end an answer with, the literal is all that ends it.
-  const closed = tokenizer.eosId === null && message === null && end.closing ? [end.closing] : [];
-  const stops = [...stop, ...closed];
-  const settings = fullSettings({ maxTokens, stop: stops }, eos, architecture.vocabSize);
+  const ends = answerEnds(runner.base, end);
+  const { vocabSize } = runner.base.architecture;
+  const settings = fullSettings({ maxTokens, stop: [...stop, ...ends.stop] }, ends.eos, vocabSize);
   const queries = prompts.map((prompt) => continued(prompt, isolate));
   const withoutClosing = (answer: string) =>
     closing && answer.endsWith(closing) ? answer.slice(0, -closing.length).trim() : answer;

@@ -88,6 +88,7 @@ function checkSizes(tag: Tag, file: string): void {
     const problem = `${file}: the tag has ${length} vectors of ${width} numbers.`;
     throw new TagllmError("tag/shape", problem, "A tag without a head has at least one vector.");
   }
+  expect("the width", width, tag.base.hiddenSize, `that of its base ${quote(tag.base.name)}`);
   expect(
     "the count of numbers in vectors",
     vectors.length,

@@ -157,6 +157,9 @@ function readAddedTokens(value: unknown, path: string): AddedTokenEntry[] {
     }
     const id = entry.id;
     checkId(id, content, path);
+    if (entry.single_word === true && entry.special !== true) {
+      throw invalid(`${path}: the added token ${quote(content)} with "single_word" is not supported.`);
+    }
     return { ...entry, id, content };
   });
 }

@@ -14,6 +14,8 @@ export interface LibraryModel {
   unk_token_id: number | undefined;
   readonly end_of_word_suffix: string | undefined;
   encode(words: string[]): string[];
+  /** `encode`, with unknown tokens that meet made one where the model says so. */
+  _call(words: string[]): string[];
 }
 
 export interface LibraryTokenizer {

@@ -24,7 +24,7 @@ export function makeModel(files: TokenizerFiles, control: ReadonlySet<string>): 
     case "WordPiece":
       return new WordPiece(model);
     case "Unigram":
-      return new Unigram(model, "");
+      return new UnigramByWord(model, "");
   }
 }
 
@@ -50,8 +50,19 @@ function hideControlTokens(files: TokenizerFiles, control: ReadonlySet<string>):
   };
 }
 
+/** Unknown tokens that meet are one within a word only. */
+class UnigramByWord extends Unigram {
+  override _call(words: string[]): string[] {
+    return words.flatMap((word) => super._call([word]));
+  }
+}
+
 /** BPE that refuses a character it has no token for when there is no unknown token to stand for it. */
 class StrictBpe extends BPE {
+  override _call(words: string[]): string[] {
+    return words.flatMap((word) => super._call([word]));
+  }
+
   override encode(words: string[]): string[] {
     if (this.unk_token_id === undefined && !this.end_of_word_suffix) {
       for (const word of words) this.#checkCharacters(word);

@@ -11,7 +11,12 @@ type Rewrite = (step: JsonObject, atStart: boolean) => JsonObject | null;
 
 const rewrites: Readonly<Record<string, Rewrite>> = {
   Prepend: (step, atStart) => (atStart ? step : null),
-  Metaspace: (step, atStart) => ({ ...step, prepend_scheme: atStart ? prependScheme(step) : "never" }),
+  Metaspace: (step, atStart) => {
+    const own = { ...step, prepend_scheme: atStart ? prependScheme(step) : "never" };
+    if (step.split === false) return own;
+    const word = split(literal((step.replacement ?? "▁") as string), "MergedWithNext");
+    return { type: "Sequence", pretokenizers: [own, word] };
+  },
   ByteLevel: (step, atStart) => ({ ...step, add_prefix_space: atStart && step.add_prefix_space === true }),
   Digits: (step) => split("\\p{N}", step.individual_digits === true ? "Isolated" : "Contiguous"),
   Whitespace: () => split(`[${WORD}]+|[^${WORD}\\s]+`, "Removed", true),
@@ -20,6 +25,11 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   BertPreTokenizer: () => ({
     type: "Sequence",
     pretokenizers: [split("\\s", "Removed"), split(PUNCTUATION, "Isolated")],
+  }),
+  /** Letter by letter: JavaScript has another small sigma at the end of a word. */
+  Lowercase: (step) => ({
+    type: "Sequence",
+    normalizers: [{ type: "Replace", pattern: { String: "Σ" }, content: "σ" }, step],
   }),
   Split: ({ pattern, behavior, invert }) => split(regexOf(pattern), behavior as string, invert === true),
   Sequence: (step, atStart) => ({

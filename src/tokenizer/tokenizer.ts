@@ -159,11 +159,12 @@ class FolderTokenizer implements TextTokenizer {
 
   #encode(text: string, prefixed: boolean): Int32Array {
     const parts = this.#sections.split(wellFormed(text));
-    return joined(parts, { atStart: prefixed }, (section, place) => {
+    const all = joined(parts, { atStart: prefixed }, (section, place) => {
       const pipeline = this.#sections.isPrefixed(place) ? this.#prefixed : this.#plain;
       const { ids } = pipeline.encode(section, { add_special_tokens: false });
-      return ids.map((id) => this.#withRow(id ?? failUnknown(text)));
+      return ids.map((id) => id ?? failUnknown(text));
     });
+    return all.map((id) => this.#withRow(id));
   }
 
   #withRow(id: number): number {

@@ -1,6 +1,6 @@
 /** `tagllm generate --chat`: the base's chat template writes around what the user says. */
 import assert from "node:assert/strict";
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -71,4 +71,45 @@ test("a base without a chat template, and a system message without a chat, are r
   const alone = await run([...words, "--system", "Be brief."]);
   assert.equal(alone.code, 2);
   assert.match(alone.stderr, /--system with --chat/);
+});
+
+test("a text ends with the token that ends messages, as training and predict have it, if the base ends texts otherwise", async () => {
+  const prompt = { messages: [{ role: "user", content: "And God said" }] };
+  const written = async (folder: string) => {
+    const base = await Base.load(folder, { threads: 1 });
+    try {
+      const [text] = await generate(base, [prompt], { maxTokens: 6 });
+      return { ids: text?.ids ?? [], finish: text?.finish };
+    } finally {
+      await base.close();
+    }
+  };
+  const plain = await written(chatty);
+  assert.deepEqual([plain.ids.length, plain.finish], [6, "length"]);
+
+  // A token that it writes becomes a control token. Prompts that have it are read otherwise then, so not every one does.
+  const folder = join(dirname(chatty), "ending");
+  const files = await readFile(join(chatty, "tokenizer.json"), "utf8");
+  const vocab = Object.entries(JSON.parse(files).model.vocab as Record<string, number>);
+  let tried = 0;
+  for (const id of new Set(plain.ids)) {
+    const [content] = vocab.find(([, own]) => own === id) as [string, number];
+    if ([...content].length === 1) continue; // a byte
+    const tokenizer = JSON.parse(files);
+    tokenizer.added_tokens.push({ id, content, special: true, normalized: false });
+    await cp(chatty, folder, { recursive: true });
+    await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+    const { ids } = await written(folder);
+    const at = ids.indexOf(id);
+    if (at < 1) continue;
+    // With which the chat template ends what the assistant says.
+    const ended = `{{ message.content + ("${content}" if message.role == "assistant" else "") }}`;
+    await writeFile(
+      join(folder, "chat_template.jinja"),
+      chatTemplate.replace("{{ message.content }}", ended),
+    );
+    assert.deepEqual(await written(folder), { ids: ids.slice(0, at), finish: "eos" });
+    tried++;
+  }
+  assert.ok(tried > 0);
 });

@@ -136,3 +136,9 @@ test("as many beams as there are texts find the likeliest of all texts", () => {
     assert.ok(Math.abs(found.score - best.score) < 1e-5);
   }
 });
+
+test("a temperature near 0 draws the likeliest token", () => {
+  const sampling = { temperature: 1e-38, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
+  const logits = Float32Array.of(3, 40, 39.9, -5);
+  for (let seed = 0; seed < 5; seed++) assert.equal(chooser(sampling, seed)(logits, new Set()), 1);
+});

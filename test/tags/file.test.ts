@@ -32,7 +32,7 @@ test("every kind of tag comes back as it was saved", async () => {
     functionTag(),
     functionTag({ head: { ...head, bias: null }, scaling: null }),
     functionTag({ head: null, scaling: null, outputs: ["target"], template: null, usesTags: [] }),
-    domainTag({ name: "A.b-c_9", length: 1, width: 12 }),
+    domainTag({ name: "A.b-c_9", length: 3 }),
   ]) {
     assert.deepEqual(await loadTag(await saved(tag)), tag);
   }
@@ -183,5 +183,14 @@ test("a file that was cut off is named once", async () => {
     assert.equal(error.code, "tag/damaged");
     assert.equal(error.message.split(file).length, 2, error.message);
     return true;
+  });
+});
+
+test("a tag as wide as another base than its own is no tag", async () => {
+  const tag = domainTag();
+  const base = { ...tag.base, hiddenSize: tag.width + 1 };
+  await assert.rejects(saveTag(join(folder, "wide.safetensors"), { ...tag, base }), {
+    code: "tag/shape",
+    message: /the width is/,
   });
 });

@@ -3,17 +3,21 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadTokenizer, type TextTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { loadTokenizer, type TextTokenizer, type TokenizerBase } from "../../src/tokenizer/tokenizer.ts";
 
 type Json = Record<string, unknown>;
 
 /** Loads a tokenizer from a folder that holds just these two files. */
-export async function tokenizerFrom(tokenizer: Json, config?: Json): Promise<TextTokenizer> {
+export async function tokenizerFrom(
+  tokenizer: Json,
+  config?: Json,
+  base?: TokenizerBase,
+): Promise<TextTokenizer> {
   const dir = await mkdtemp(join(tmpdir(), "tagllm-tokenizer-"));
   try {
     await writeFile(join(dir, "tokenizer.json"), JSON.stringify(tokenizer));
     if (config !== undefined) await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify(config));
-    return await loadTokenizer(dir);
+    return await loadTokenizer(dir, base);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -218,3 +218,22 @@ test("the fingerprint follows meaning: key order and spelling are free, vocabula
   assert.notEqual((await tokenizerFrom(sentencePiece, { bos_token: "</s>" })).fingerprint, base);
   assert.notEqual((await tokenizerFrom(sentencePiece, { add_bos_token: false })).fingerprint, base);
 });
+
+test("an added token without a row in the embedding is refused as text, also between sections with a prefix", async () => {
+  const entry = { id: 7, content: "[X]", special: false, normalized: false };
+  const added = { ...sentencePiece, added_tokens: [...(sentencePiece.added_tokens as object[]), entry] };
+  const tokenizer = (rows?: number) => tokenizerFrom(added, undefined, { ...(rows && { rows }) });
+  const { vocab } = sentencePiece.model as { vocab: Record<string, number> };
+  entry.id = 1 + Math.max(...Object.values(vocab));
+  const whole = await tokenizer();
+  assert.ok([...whole.encode("a[X]b", { atStart: true })].includes(entry.id));
+  const cut = await tokenizer(entry.id);
+  assert.equal(cut.vocabSize, entry.id);
+  assert.throws(() => cut.encode("a[X]b", { atStart: true }), { code: "tokenizer/unknown-text" });
+});
+
+test("an added token that matches whole words only is not supported, and said so", async () => {
+  const entry = { id: 99, content: "ab", single_word: true, special: false, normalized: false };
+  const added = { ...sentencePiece, added_tokens: [...(sentencePiece.added_tokens as object[]), entry] };
+  await assert.rejects(tokenizerFrom(added), { code: "tokenizer/invalid", message: /"ab".*single_word/ });
+});

@@ -127,3 +127,52 @@ test("a behavior that does not exist is refused", async () => {
     });
   }
 });
+
+test("Metaspace cuts before each of its signs, unless it says otherwise", async () => {
+  const vocab = vocabulary("<unk>", "▁", "a", "b", "▁a", "▁b", "▁▁");
+  const model = { type: "BPE", unk_token: "<unk>", vocab, merges: ["▁ ▁", "▁ a", "▁ b"] };
+  const idsOf = async (settings: object, own: string) => {
+    const step = { type: "Metaspace", replacement: "▁", prepend_scheme: "always", ...settings };
+    const tokenizer = await tokenizerFrom({ pre_tokenizer: step, model });
+    return [...tokenizer.encode(own, { atStart: true })];
+  };
+  for (const settings of [{}, { split: true }]) {
+    assert.deepEqual(await idsOf(settings, "a  b"), [4, 1, 5]);
+    assert.deepEqual(await idsOf({ ...settings, prepend_scheme: "never" }, "a  b"), [2, 1, 5]);
+    assert.deepEqual(await idsOf(settings, "a b"), [4, 5]);
+  }
+  assert.deepEqual(await idsOf({ split: false }, "a  b"), [4, 6, 3]);
+});
+
+test("unknown tokens of one word are one, those of several are not", async () => {
+  const steps = { pre_tokenizer: { type: "WhitespaceSplit" } };
+  const bpe = {
+    type: "BPE",
+    unk_token: "<unk>",
+    fuse_unk: true,
+    vocab: vocabulary("<unk>", "a"),
+    merges: [],
+  };
+  const unigram = {
+    type: "Unigram",
+    unk_id: 0,
+    vocab: [
+      ["<unk>", 0],
+      ["a", -1],
+    ],
+  };
+  for (const model of [bpe, unigram]) {
+    const tokenizer = await tokenizerFrom({ ...steps, model });
+    const idsOf = (own: string) => [...tokenizer.encode(own, { atStart: true })];
+    assert.deepEqual(idsOf("漢 字"), [0, 0], model.type);
+    assert.deepEqual(idsOf("漢字 a"), [0, 1], model.type);
+    assert.deepEqual(idsOf("漢 a字字"), [0, 1, 0], model.type);
+  }
+});
+
+test("Lowercase goes letter by letter", async () => {
+  const model = { type: "WordLevel", unk_token: "<unk>", vocab: vocabulary("<unk>", "οδος", "οδοσ", "i̇") };
+  const tokenizer = await tokenizerFrom({ normalizer: { type: "Lowercase" }, model });
+  assert.deepEqual([...tokenizer.encode("ΟΔΟΣ", { atStart: true })], [2]);
+  assert.deepEqual([...tokenizer.encode("İ", { atStart: true })], [3]);
+});

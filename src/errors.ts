@@ -117,7 +117,7 @@ export const errorCodes = {
   "predict/not-a-function": "Prediction was asked of a tag that is not a trained function tag.",
   "run/folder": "The run folder cannot be used.",
   "run/changed": "A run folder holds a run of another study, base, data or version.",
-  "run/locked": "Another process is at work in the run folder.",
+  "run/locked": "Another run is at work in the run folder.",
   "run/write": "The run folder cannot be written; what was written before is kept.",
   "run/checkpoint": "The checkpoint of a run is damaged.",
   "run/damaged": "A file of a run is damaged.",

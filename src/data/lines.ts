@@ -4,6 +4,7 @@
  */
 import { TagllmError } from "../errors.ts";
 import { didYouMean, quote } from "../suggest.ts";
+import { isLostToZero } from "./numbers.ts";
 import { LineSplitter, type RecordParser } from "./parser.ts";
 
 /** One field named `text`; row i is line i + 1, blank lines included, so that line-aligned files stay aligned. */
@@ -108,14 +109,30 @@ function parseObject(line: string, place: string): Record<string, unknown> {
       "Remove one, or give them different names.",
     );
   }
+  const lost = lostToZero(value, line);
+  if (lost !== undefined) {
+    const problem = `${place} has the number ${quote(lost)}, which is smaller than a JSON reader keeps.`;
+    throw new TagllmError("data/json", problem, "Write it as text, in quotes.");
+  }
   return value as Record<string, unknown>;
 }
+
+/** A number other than 0 that JSON.parse made 0. It takes an exponent of three digits, or very many zeros. */
+function lostToZero(value: object, line: string): string | undefined {
+  if (!(line.length > 200 || /e-\d{3}/i.test(line)) || !holdsZero(value)) return undefined;
+  const numbers = withoutTexts(line).match(/\d[\d.]*(e[+-]?\d+)?/gi) ?? [];
+  return numbers.find((text) => isLostToZero(text, Number(text)));
+}
+
+const holdsZero = (value: unknown): boolean =>
+  value === 0 || (typeof value === "object" && value !== null && Object.values(value).some(holdsZero));
+
+const withoutTexts = (line: string): string => line.replace(/\\./g, "").replace(/"[^"]*"/g, '""');
 
 /** Of two equal keys JSON.parse keeps the last. Every key has a colon, and outside texts nothing else has. */
 function hasLostKeys(value: object, line: string): boolean {
   if (countColons(line) === Object.keys(value).length) return false;
-  const withoutTexts = line.replace(/\\./g, "").replace(/"[^"]*"/g, "");
-  return countColons(withoutTexts) !== countKeys(value);
+  return countColons(withoutTexts(line)) !== countKeys(value);
 }
 
 function countColons(text: string): number {

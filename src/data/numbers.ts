@@ -5,7 +5,7 @@
 import { requireColumns } from "./column.ts";
 import type { Table } from "./source.ts";
 
-export const numberFaults = ["empty", "missing", "NaN", "not a number", "infinite"] as const;
+export const numberFaults = ["empty", "missing", "NaN", "not a number", "infinite", "too small"] as const;
 export type NumberFault = (typeof numberFaults)[number];
 
 export type ParsedNumber = { value: number; fault: null } | { value: null; fault: NumberFault };
@@ -34,8 +34,13 @@ export function parseNumber(text: string): ParsedNumber {
   if (noValue.test(bare)) return { value: null, fault: "missing" };
   if (!decimal.test(bare)) return { value: null, fault: "not a number" };
   const value = Number(bare);
-  return Number.isFinite(value) ? { value, fault: null } : { value: null, fault: "infinite" };
+  if (!Number.isFinite(value)) return { value: null, fault: "infinite" };
+  return isLostToZero(bare, value) ? { value: null, fault: "too small" } : { value, fault: null };
 }
+
+/** Whether a decimal number that is not 0 became 0, being too small for a double: 1e-400. */
+export const isLostToZero = (decimal: string, value: number): boolean =>
+  value === 0 && /[1-9]/.test(decimal.split(/e/i, 1)[0] as string);
 
 /** What stands for a class where there is none: "NA", "n/a", "null", "NaN". Not "None", which may be a class. */
 export function classFault(text: string): NumberFault | null {
@@ -49,7 +54,7 @@ export function targets(table: Table, column: string): Targets {
   requireColumns(table, [column]);
   const values: number[] = [];
   const indices: number[] = [];
-  const faults: Targets["faults"] = { empty: [], missing: [], NaN: [], "not a number": [], infinite: [] };
+  const faults = Object.fromEntries(numberFaults.map((fault) => [fault, []])) as unknown as Targets["faults"];
   for (const [i, row] of table.rows.entries()) {
     const { value, fault } = parseNumber(row[column]!);
     if (fault === null) {

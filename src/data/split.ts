@@ -240,9 +240,20 @@ function timesOf(table: Table, column: string): Float64Array {
 
 const isDate = (text: string): boolean => /^\d{4}-\d\d-\d\d/.test(text);
 
-/** A time without a zone is read as UTC, as a date is; JavaScript would take it for the machine's own. */
+/** Whether its month has the day; JavaScript takes 31 February for 2 March. */
+function isInCalendar(day: string): boolean {
+  const time = Date.parse(`${day}T00:00:00Z`);
+  return Number.isFinite(time) && new Date(time).toISOString().startsWith(day);
+}
+
+/**
+ * NaN where there is no such day. A time without a zone is read as UTC, as a date is; JavaScript would take it for
+ * the machine's own.
+ */
 function dateOf(text: string): number {
-  const time = text.slice("2024-05-31".length);
+  const day = text.slice(0, "2024-05-31".length);
+  if (!isInCalendar(day)) return Number.NaN;
+  const time = text.slice(day.length);
   const zoned = /(z|utc?|gmt|[ecmp][sd]t|[+-]\d\d?:?\d*)$/i.test(time);
   return Date.parse(time === "" || zoned ? text : `${text.replace("T", " ")} UTC`);
 }

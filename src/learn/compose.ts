@@ -6,6 +6,7 @@ import { TagllmError } from "../errors.ts";
 import { parseHubId } from "../hub/names.ts";
 import { escapeTemplate, parseTemplate } from "../prompts/template.ts";
 import { speaksOfMolecules } from "../study/molecules.ts";
+import { onlyInCase } from "../study/schema.ts";
 import { quote } from "../suggest.ts";
 import type { ColumnView } from "./columns.ts";
 
@@ -82,6 +83,14 @@ export function parseInput(text: string): Input {
   );
 }
 
+/** Some systems hold such names for one file. @throws usage */
+export function requireApart(inputs: readonly Input[]): void {
+  const twice = onlyInCase(inputs.map((i) => i.tag));
+  if (!twice) return;
+  const problem = `The tags ${twice[0]} and ${twice[1]} of the inputs differ only in capital letters.`;
+  throw new TagllmError("usage", problem, "Write one of them otherwise; columns of one kind share a tag.");
+}
+
 export const columnsOf = (inputs: readonly Input[]): string[] => inputs.map((i) => i.column);
 
 /** Whether a template can say it between braces. */
@@ -120,12 +129,15 @@ export const fieldIn = ({ renamed = [] }: Naming, column: string): string =>
 export const fieldsIn = (plan: Naming, columns: readonly string[]): string[] =>
   columns.map((column) => fieldIn(plan, column));
 
-/** The function tag's name: the target's, in capitals at each word. */
+/** The function tag's name: the target's, in capitals at each word; another than a domain tag's also in its file. */
 export function functionTagOf(target: string, inputs: readonly Input[]): string {
   const words = target.split(/[^A-Za-z0-9]+/).filter(Boolean);
   const joined = words.map((w) => (w[0] as string).toUpperCase() + w.slice(1)).join("");
   const name = (/^[A-Za-z]/.test(joined) ? joined : `Value${joined}`).slice(0, 60);
-  return inputs.some((i) => i.tag === name) ? `${name}Value` : name;
+  const taken = new Set(inputs.map((i) => i.tag.toLowerCase()));
+  let free = name;
+  for (let n = 1; taken.has(free.toLowerCase()); n++) free = `${name}Value${n > 1 ? n : ""}`;
+  return free;
 }
 
 /** As studies may be called. */

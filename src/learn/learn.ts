@@ -2,8 +2,9 @@
  * The whole protocol from a table: domain tags found or learned, a recipe searched on validation rows, the
  * function tag trained for several seeds and compared with its baselines. It leaves the studies that repeat it.
  */
-import { copyFile, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { parseNumber } from "../data/numbers.ts";
 import { readRows } from "../data/source.ts";
 import { type Precision, requireGradients } from "../engine/precision.ts";
 import { TagllmError } from "../errors.ts";
@@ -14,13 +15,11 @@ import { defaultBase } from "../models/default-base.ts";
 import { parseTemplate } from "../prompts/template.ts";
 import { isTemporary, makeFolder, replaceFile } from "../replace-file.ts";
 import { writeReport } from "../report/write.ts";
-import { differences } from "../study/differences.ts";
 import { type LoadedStudy, loadStudy, parseLoaded } from "../study/load.ts";
 import { prepareStudy } from "../study/prepare.ts";
 import type { Report } from "../study/report.ts";
 import { type RunOptions, runStudy, type StudyEvent } from "../study/run.ts";
-import { requireBase } from "../tags/base.ts";
-import { loadTag, tagFileEnding } from "../tags/file.ts";
+import { tagFileEnding } from "../tags/file.ts";
 import { hasTokens } from "../tokenizer/tokenizer.ts";
 import { requireClassRows } from "./classes.ts";
 import { type ColumnView, requireColumn, viewColumns } from "./columns.ts";
@@ -37,11 +36,13 @@ import {
   type Recipe,
   type Renamed,
   renamedOf,
+  requireApart,
   studyName,
   type TagFile,
-  type TagFiles,
 } from "./compose.ts";
 import { type Choice, search, type Trial } from "./search.ts";
+import { findTags, gatherTags, tagFile } from "./tag-files.ts";
+import { earlierChoice, type KeptPlan, keepChoice, trialsName } from "./trials.ts";
 
 export interface LearnOptions extends Pick<BaseOptions, "threads" | "device" | "precision"> {
   /** The table: any format that studies read. */
@@ -98,7 +99,6 @@ export interface Learned {
 const fewestRows = 50;
 const mostClasses = 100;
 const defaultMinutes = 5;
-const trialsName = "trials.json";
 const domainsName = "domains";
 const domainsFile = "domains.yaml";
 
@@ -120,9 +120,13 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     const began = performance.now();
     const left = () => (options.minutes ?? defaultMinutes) * 60 - (performance.now() - began) / 1000;
     const run = (loaded: LoadedStudy, folder: string) => runIn(base, loaded, folder, options);
-    const earlier = await earlierChoice(out, plan);
+    const found = await findTags(options.tags, plan.inputs, base);
+    const kept: KeptPlan = { ...plan, ...(Object.keys(found.digests).length > 0 && { tags: found.digests }) };
+    const earlier = await earlierChoice(out, kept);
     await requireClassRows(plan, base.folder, out);
-    const domainTags: Record<string, TagFile> = await findTags(options, plan, base, say);
+    const domainTags: Record<string, TagFile> = { ...found.files };
+    for (const [tag, { file }] of Object.entries(domainTags))
+      say({ kind: "domain-tag", tag, file, learned: false });
     const studies: string[] = [];
     const domains = domainStudy(plan, domainTags, out);
     if (domains !== null) {
@@ -147,7 +151,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
         onTrial: (trial, done) => say({ kind: "trial", trial, done }),
       }));
     say({ kind: "choice", choice });
-    await replaceFile(join(out, trialsName), `${JSON.stringify({ plan, choice }, null, 2)}\n`);
+    await keepChoice(out, kept, choice);
     studies.push(await writeStudy(out, "study.yaml", functionStudy(plan, choice.recipe, domainTags, out)));
     const report = await run(await loadStudy(file), join(out, "run"));
     const page = await writeReport(join(out, "run"), base);
@@ -172,6 +176,7 @@ async function planOf(options: LearnOptions): Promise<{ plan: Plan; out: string 
   if (inputs.some((i) => i.column === target)) {
     throw new TagllmError("usage", `${target} is an input and the target.`, "Name another target.");
   }
+  requireApart(inputs);
   if (table.rows.length < fewestRows) {
     const problem = `${data} has ${table.rows.length} rows.`;
     throw new TagllmError("study/data", problem, `Learning and testing take at least ${fewestRows}.`);
@@ -236,60 +241,12 @@ function answerOf(
   }
   if (answer === "class" || (view.kind === "text" && few && answer === undefined)) return "class";
   if (view.kind === "number") return "number";
-  const row = rows.findIndex((r) => r[view.name] !== "" && !Number.isFinite(Number(r[view.name])));
+  const row = rows.findIndex((r) => r[view.name] !== "" && parseNumber(r[view.name] ?? "").fault !== null);
   const found = row < 0 ? "is empty" : `is ${JSON.stringify(rows[row]?.[view.name])} in row ${row + 1}`;
   throw new TagllmError(
     "study/data",
     `The target ${name} of ${data} does not hold numbers: it ${found}.`,
     `Name a column of numbers, or one of 2 to ${mostClasses} classes.`,
-  );
-}
-
-/** Domain tags of the right names and base in the folder that was given. */
-async function findTags(
-  { tags }: LearnOptions,
-  plan: Plan,
-  base: Base,
-  say: (event: LearnEvent) => void,
-): Promise<Record<string, TagFile>> {
-  if (tags === undefined) return {};
-  const names = await readdir(tags).catch((cause) => {
-    throw new TagllmError("tag/missing", `There is no folder of tags ${tags}.`, "Check the path.", { cause });
-  });
-  const found: Record<string, TagFile> = {};
-  for (const { tag } of plan.inputs) {
-    if (!names.includes(tag + tagFileEnding) || found[tag]) continue;
-    const file = resolve(tags, tag + tagFileEnding);
-    requireBase(await loadTag(file), base.fingerprint);
-    found[tag] = await tagFile(file);
-    say({ kind: "domain-tag", tag, file, learned: false });
-  }
-  return found;
-}
-
-async function tagFile(file: string): Promise<TagFile> {
-  const { kind, length, splitCharacters, isolate } = await loadTag(file);
-  if (kind === "domain") return { file, length, splitCharacters, isolate };
-  throw new TagllmError("tag/kind", `${file} holds a function tag.`, "Give the input another tag name.");
-}
-
-/** What an earlier session of the same learning chose; the time that a search had does not come back. */
-async function earlierChoice(out: string, plan: Plan): Promise<Choice | null> {
-  const file = join(out, trialsName);
-  const text = await readFile(file, "utf8").catch(() => null);
-  if (text === null) return null;
-  const before = JSON.parse(text) as { plan: Plan; choice: Choice };
-  const changed = differences(before.plan, JSON.parse(JSON.stringify(plan)));
-  if (changed.length === 0) return before.choice;
-  const shown = changed.map((d) => `${d.key}: ${d.before} then, ${d.after} now`).join("; ");
-  const problem = `${out} holds something else that was learned (${shown}).`;
-  const other = "Choose another folder with --out";
-  const { minutes } = before.plan;
-  const same = minutes !== undefined && changed.every(({ key }) => key === "minutes");
-  throw new TagllmError(
-    "run/changed",
-    problem,
-    same ? `Give --minutes ${minutes} to go on with it. ${other} for a new search.` : `${other}.`,
   );
 }
 
@@ -308,15 +265,4 @@ async function runIn(base: Base, loaded: LoadedStudy, out: string, options: Lear
     onEvent: (event) => options.onEvent?.({ kind: "run", event, stages }),
   };
   return runStudy(prepared, run);
-}
-
-/** All tags that a prediction needs, in one folder. */
-async function gatherTags(out: string, domainTags: TagFiles): Promise<string> {
-  const folder = join(out, "tags");
-  await makeFolder(folder);
-  for (const [tag, { file }] of Object.entries(domainTags))
-    await copyFile(file, join(folder, tag + tagFileEnding));
-  const own = join(out, "run", "tags");
-  for (const name of await readdir(own)) await copyFile(join(own, name), join(folder, name));
-  return folder;
 }

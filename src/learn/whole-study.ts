@@ -13,6 +13,7 @@ import {
   type Input,
   moleculeColumns,
   renamedOf,
+  requireApart,
   studyName,
 } from "./compose.ts";
 
@@ -22,6 +23,7 @@ const quoted = (text: string): string => JSON.stringify(text);
 const word = (tag: string): string => (/^(null|true|false)$/i.test(tag) ? quoted(tag) : tag);
 const list = (names: readonly string[]): string => `[${[...new Set(names)].map(quoted).join(", ")}]`;
 
+/** @throws usage */
 export function wholeStudy(
   file: string,
   inputs: readonly Input[],
@@ -30,6 +32,7 @@ export function wholeStudy(
   folder: string,
   answer: AnswerKind,
 ): string {
+  requireApart(inputs);
   const tag = functionTagOf(target, inputs);
   const renamed = renamedOf(
     inputs,

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Interval } from "../evaluate/bootstrap.ts";
 import type { Base } from "../models/base.ts";
 import { shellWord } from "../shell.ts";
+import { parseStudy } from "../study/load.ts";
 import { isDefined, strongestBaseline, verdict } from "../study/methods.ts";
 import type { Report, StageReport, TaskReport } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
@@ -12,7 +13,7 @@ import { openTags } from "../tags/library.ts";
 import type { Point, Series } from "./charts.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { drawMolecules } from "./molecules.ts";
-import { type FinishedRun, readRun } from "./read-run.ts";
+import { type FinishedRun, type Manifest, readRun } from "./read-run.ts";
 import { parsed, resolvedSchema } from "./run-schema.ts";
 import {
   type Confusion,
@@ -58,6 +59,8 @@ export interface RunDocument extends Omit<Report, "stages"> {
   readonly stages: readonly StageDocument[];
   /** A sentence where there is none. */
   readonly geometry: Geometry | string;
+  /** In which numbers and where it was computed, in words; empty where the run does not say. */
+  readonly computed: string;
   /** The study as it was given. */
   readonly studyText: string;
   readonly commands: readonly string[];
@@ -86,12 +89,43 @@ export async function describeRun(path: string, base: Base | string): Promise<Ru
     about: study.about ?? null,
     stages,
     geometry: typeof base === "string" ? base : await geometry(base, run, study),
+    computed: computedText(run.manifest),
     studyText,
     commands: [
-      `tagllm train ${shellWord(report.study.file)} --out again`,
+      [`tagllm train ${shellWord(report.study.file)}`, ...optionsOf(run, studyText), "--out again"].join(" "),
       `tagllm report ${shellWord(folder)}`,
     ],
   };
+}
+
+/** `run.json` leaves f32 out. */
+export const precisionOf = ({ precision = "f32" }: { readonly precision?: string }): string => precision;
+
+function computedText(manifest: Manifest | null): string {
+  if (!manifest?.engine) return "";
+  const { engine } = manifest;
+  return `precision ${precisionOf(engine)}${engine.device === "cpu" ? "" : ` on ${engine.device}`}`;
+}
+
+/** What the command line said that neither the study nor a default says. */
+function optionsOf({ report, manifest }: FinishedRun, studyText: string): string[] {
+  const { device = "cpu", ...engine } = manifest?.engine ?? {};
+  const precision = precisionOf(engine);
+  const seeds = report.seeds.join(" ");
+  return [
+    ...(seedsIn(studyText)?.join(" ") === seeds ? [] : [`--seed ${seeds}`]),
+    ...(precision === "f32" ? [] : [`--precision ${shellWord(precision)}`]),
+    ...(device === "cpu" ? [] : [`--device ${shellWord(device)}`]),
+  ];
+}
+
+/** null where the study cannot be read. */
+function seedsIn(studyText: string): readonly number[] | null {
+  try {
+    return parseStudy(studyText, "study.yaml").seeds;
+  } catch {
+    return null;
+  }
 }
 
 async function describeTask(run: FinishedRun, stage: StageReport, task: TaskReport): Promise<TaskDocument> {

@@ -33,7 +33,7 @@ function runSection(run: RunDocument, several: boolean): string {
       ? `<h2 class="run">${escapeText(run.study.name)} <small>${escapeText(run.folder)}</small></h2>`
       : "",
     run.about ? `<p>${escapeText(run.about)}</p>` : "",
-    `<p class="facts">Base ${escapeText(base.name)} (${escapeText(base.id)}) · ${run.seeds.length > 1 ? "seeds" : "seed"} ${run.seeds.join(", ")} · ${date(run.created)} · ${duration(run.seconds)} · ${escapeText(machine.cpu)}, ${machine.cores} cores</p>`,
+    `<p class="facts">Base ${escapeText(base.name)} (${escapeText(base.id)}) · ${run.seeds.length > 1 ? "seeds" : "seed"} ${run.seeds.join(", ")} · ${date(run.created)} · ${duration(run.seconds)} · ${escapeText(machine.cpu)}, ${machine.cores} cores${run.computed && ` · ${escapeText(run.computed)}`}</p>`,
     warnings(run.warnings),
     ...run.stages.map(stageSection),
     geometrySection(run.geometry),

@@ -22,7 +22,7 @@ function runBlocks(run: RunDocument, several: boolean): string[] {
     several ? `# ${inline(run.folder)}` : "",
     run.about ? inline(run.about) : "",
     inline(
-      `Base ${run.base.name} (${run.base.id}); seeds ${run.seeds.join(", ")}; ${run.created}; tagllm ${run.tagllm}.`,
+      `Base ${run.base.name} (${run.base.id}); seeds ${run.seeds.join(", ")}; ${run.created}; tagllm ${run.tagllm}${run.computed && `; ${run.computed}`}.`,
     ),
     list(warnings),
     ...run.stages.flatMap((s) => [

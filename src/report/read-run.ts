@@ -1,8 +1,10 @@
 /** A run folder as a report needs it. */
 import { readdir, readFile, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { TagllmError } from "../errors.ts";
+import { wholeLines } from "../study/event-log.ts";
 import type { Report } from "../study/report.ts";
 import type { StudyEvent } from "../study/run.ts";
 import { workerOf } from "../study/run-folder.ts";
@@ -45,19 +47,37 @@ export interface LossRow {
   readonly said?: string;
 }
 
+/** What a report needs of `run.json`. */
+export interface Manifest {
+  readonly study?: { readonly name?: string };
+  /** `precision` is left out for f32. */
+  readonly engine?: { readonly device: string; readonly threads: number; readonly precision?: string };
+  /** Digests of the tags that it began from. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
 export interface FinishedRun {
   readonly folder: string;
   readonly report: Report;
+  /** null for runs without one. */
+  readonly manifest: Manifest | null;
   readonly events: readonly StudyEvent[];
   /** null for runs that kept none. */
   readonly predictions: readonly PredictedRow[] | null;
   readonly losses: readonly LossRow[] | null;
 }
 
+export interface Worker {
+  readonly pid: number;
+  readonly host: string;
+}
+
 /** What can be said of a folder at a glance. */
 export interface RunSummary {
   readonly folder: string;
   readonly state: "finished" | "running" | "unfinished" | "damaged";
+  /** The process at work, by the lock; null where there is none. */
+  readonly worker: Worker | null;
   readonly study: string;
   /** Last change, ISO. */
   readonly changed: string;
@@ -67,20 +87,24 @@ export interface RunSummary {
 /** @throws run/not-a-run, run/unfinished, run/damaged */
 export async function readRun(path: string): Promise<FinishedRun> {
   const folder = resolve(path);
-  const { state } = await summarise(folder);
+  const summary = await summarise(folder);
   const report = await readReport(folder);
   if (!report) {
     throw new TagllmError(
       "run/unfinished",
-      `The run in ${folder} is ${state}: it has no report.json that can be read.`,
-      state === "running" ? "Wait for it." : "Start its command again: it goes on where it was stopped.",
+      `The run in ${folder} is ${stateText(summary)}: it has no report.json that can be read.`,
+      summary.state === "running"
+        ? `Wait for it.${lockCure(summary)}`
+        : "Start its command again: it goes on where it was stopped.",
     );
   }
-  const events = await readLines<StudyEvent>(join(folder, "events.jsonl"), loggedEvent);
+  const log = join(folder, "events.jsonl");
+  const events = parsedLines<StudyEvent>(wholeLines((await readText(log)) ?? ""), loggedEvent, log);
   return {
     folder,
     report,
-    events: events ?? [],
+    manifest: await readManifest(folder),
+    events,
     predictions: await readLines<PredictedRow>(join(folder, "predictions.jsonl"), predictedRow),
     losses: await readLines<LossRow>(join(folder, "losses.jsonl"), lossRow),
   };
@@ -102,9 +126,24 @@ export async function summarise(path: string): Promise<RunSummary> {
   const manifest = await readManifest(folder).catch(() => null);
   const study = report?.study.name ?? manifest?.study?.name ?? "?";
   const broken = names.includes("report.json") ? report === null : manifest === null;
-  const running = (await workerOf(folder)) !== null;
-  const state = broken ? "damaged" : running ? "running" : report ? "finished" : "unfinished";
-  return { folder, state, study, changed, report };
+  const worker = await workerOf(folder);
+  const state = broken ? "damaged" : worker ? "running" : report ? "finished" : "unfinished";
+  return { folder, state, worker, study, changed, report };
+}
+
+/** The other machine by whose lock a run is at work; null for this one. */
+const otherHost = ({ worker }: Pick<RunSummary, "worker">): string | null =>
+  worker && worker.host !== hostname() ? String(worker.host) : null;
+
+export function stateText(summary: Pick<RunSummary, "state" | "worker">): string {
+  const host = summary.state === "running" ? otherHost(summary) : null;
+  return host === null ? summary.state : `${summary.state} on ${host}`;
+}
+
+/** Whether a process of another machine has died cannot be seen from here. Empty for one of this machine. */
+export function lockCure(summary: Pick<RunSummary, "folder" | "worker">): string {
+  const host = otherHost(summary);
+  return host === null ? "" : ` If ${host} no longer runs it, remove ${join(summary.folder, "lock.json")}.`;
 }
 
 /** Run folders at most three levels below `path`. */
@@ -124,8 +163,7 @@ async function isRun(folder: string): Promise<boolean> {
 
 const ofRun = z.object({ format: z.literal("tagllm-report") });
 
-const readManifest = (folder: string) =>
-  readJson<{ study?: { name?: string } }>(join(folder, "run.json"), manifestSchema);
+const readManifest = (folder: string) => readJson<Manifest>(join(folder, "run.json"), manifestSchema);
 
 const readReport = (folder: string): Promise<Report | null> =>
   readJson<Report>(join(folder, "report.json"), reportSchema);
@@ -138,8 +176,11 @@ async function readJson<T>(file: string, schema: z.ZodType): Promise<T | null> {
 
 /** null when there is no such file. @throws run/damaged */
 async function readLines<T>(file: string, schema: z.ZodType): Promise<T[] | null> {
-  const lines = (await readText(file))?.split("\n").filter((line) => line !== "");
-  return lines?.map((line, i) => parsed<T>(line, schema, `Line ${i + 1} of ${file}`)) ?? null;
+  const text = await readText(file);
+  return text === null ? null : parsedLines<T>(text.split("\n"), schema, file);
 }
+
+const parsedLines = <T>(lines: readonly string[], schema: z.ZodType, file: string): T[] =>
+  lines.flatMap((line, i) => (line === "" ? [] : [parsed<T>(line, schema, `Line ${i + 1} of ${file}`)]));
 
 const readText = (file: string): Promise<string | null> => readFile(file, "utf8").catch(() => null);

@@ -104,7 +104,11 @@ export const loggedEvent = z.object({
   gradientNorm: measured.optional(),
 });
 
-export const manifestSchema = z.object({ study: z.object({ name: text.optional() }).optional() });
+export const manifestSchema = z.object({
+  study: z.object({ name: text.optional() }).optional(),
+  engine: z.object({ device: text, threads: number, precision: text.optional() }).optional(),
+  tags: z.record(text, text).optional(),
+});
 
 export const resolvedSchema = z.object({
   about: text.optional(),

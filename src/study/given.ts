@@ -21,6 +21,7 @@ export async function givenTags(
     const tag = await loadTag(file);
     requireBase(tag, base.fingerprint);
     requireSame(name, spec, file, tag);
+    requireNoHead(name, spec, file, tag);
     given.set(name, tag);
   }
   return given;
@@ -37,6 +38,17 @@ function requireSame(name: string, spec: StudyTag, file: string, tag: Tag): void
     "study/invalid",
     `tags.${name} has ${said(asked)}, but ${file} holds ${quote(tag.name)} with ${said(stored)}.`,
     `Write ${said(stored)} for tags.${name}, as it is in the file.`,
+  );
+}
+
+/** Text is written by the base: a head of before would stay in the file and answer in its place. */
+function requireNoHead(name: string, spec: StudyTag, file: string, tag: Tag): void {
+  if (spec.kind !== "function" || spec.answer !== "text" || tag.head === null) return;
+  const answer = tag.classes ? "class" : "number";
+  throw new TagllmError(
+    "study/invalid",
+    `tags.${name} has answer: text, but ${file} holds ${quote(tag.name)} with a head, which answers with answer: ${answer}.`,
+    `Write answer: ${answer} for tags.${name}, or leave out from, which trains a new tag.`,
   );
 }
 

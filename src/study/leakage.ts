@@ -7,7 +7,7 @@ import { NearBits } from "../data/near-bits.ts";
 import { type Budget, NearTexts } from "../data/near-text.ts";
 import { parseNumber } from "../data/numbers.ts";
 import { loadMolecules, type Molecules } from "../molecules.ts";
-import { templateText } from "../prompts/template.ts";
+import { type TemplateSource, writtenPieces } from "../prompts/template.ts";
 import type { TaskRow } from "./clean.ts";
 import { speaksOfMolecules } from "./molecules.ts";
 import type { Side } from "./sources.ts";
@@ -126,14 +126,9 @@ export async function leakageOf(own: PreparedTask, tasks: readonly PreparedTask[
 }
 
 /** null where the field does not hold molecules, or so many that they are compared as text. */
-async function moleculesOf({ spec, tags, rows }: PreparedTask, field: string): Promise<Molecules | null> {
+async function moleculesOf({ spec, rows }: PreparedTask, field: string): Promise<Molecules | null> {
   const listed = spec.molecules?.includes(field) ?? false;
-  if (
-    !listed &&
-    !speaksOfMolecules(field) &&
-    !tags.some((t) => isTagOf(templateText(spec.template), t, field))
-  )
-    return null;
+  if (!listed && ![field, ...tagsOf(spec.template, field)].some(speaksOfMolecules)) return null;
   const molecules = await loadMolecules();
   const all = [...rows.train, ...rows.validation, ...rows.test];
   if (new Set(all.map((row) => row.fields[field])).size > mostMolecules) return null;
@@ -142,8 +137,14 @@ async function moleculesOf({ spec, tags, rows }: PreparedTask, field: string): P
   return read >= mostlyMolecules * all.length ? molecules : null;
 }
 
-const isTagOf = (template: string, tag: string, field: string): boolean =>
-  speaksOfMolecules(tag) && template.includes(`<${tag}> {${field}}`);
+/** The tags that stand directly before a field, with blanks between them or none. */
+function tagsOf(template: TemplateSource, field: string): string[] {
+  const pieces = writtenPieces(template).filter((p) => p.kind !== "text" || p.text.trim() !== "");
+  return pieces.flatMap((piece, i) => {
+    const before = pieces[i - 1];
+    return piece.kind === "field" && piece.name === field && before?.kind === "tag" ? [before.name] : [];
+  });
+}
 
 /** The canonical SMILES; the text itself where it is no molecule. */
 const canonical =

@@ -87,7 +87,8 @@ export function startTags(
         ...answers,
         ...unused,
         ...valuesOf(stored),
-        ...(isTrained(study, name) && limitsOf(study, name, base)),
+        // What it was trained beside before may have no tag here, or another one of that name.
+        ...(isTrained(study, name) && { ...limitsOf(study, name, base), usesTags: [] }),
       });
     else {
       const init = initOf(spec, base);
@@ -96,7 +97,7 @@ export function startTags(
         embeddings.stats,
         spec.length,
         init,
-        seed * 1000 + index,
+        Math.imul(seed, 1000) + index, // of large seeds a double has no exact product
       );
       live.set(name, { ...blank, ...answers, ...unused, vectors });
     }

@@ -311,12 +311,12 @@ function requireTrainedBefore(study: Study, stages: readonly StudyStage[], path:
 function requireUnchanged({ tags }: Study, stages: readonly StudyStage[], path: string): void {
   const uses = new Map<string, Set<string>>();
   for (const { name, train, tasks, steps } of stages) {
-    if (steps === 0) continue;
     for (const task of tasks.filter(({ scoreOnly }) => !scoreOnly)) {
       const used = tagsOf(task);
       const asked = used.find((tag) => tags[tag]?.kind === "function" && train.includes(tag));
       if (asked !== undefined) uses.set(asked, new Set([...(uses.get(asked) ?? []), ...used]));
     }
+    if (steps === 0) continue; // it solves heads, which binds them too, and changes no domain tag
     for (const [tag, used] of uses) {
       const changed = train.find((other) => tags[other]?.kind === "domain" && used.has(other));
       if (changed === undefined || train.includes(tag) || trainsLater(stages, name, tag)) continue;

@@ -55,7 +55,47 @@ export async function prepareStudy(loaded: LoadedStudy, base: Base): Promise<Pre
       if (first && task.kind !== "text") task.compiler.compile(first, { withTarget: false });
     }
   }
+  requireAnswers(stages, given);
   return { loaded, base, given, sources, stages };
+}
+
+/** What a head answers: classes in its order, or so many numbers. */
+interface Answered {
+  readonly classes: readonly string[] | null;
+  readonly outputs: number;
+}
+
+/** A tag that goes on, from a file or from a stage before, keeps what its head answers. */
+function requireAnswers(stages: readonly PreparedStage[], given: ReadonlyMap<string, Tag>): void {
+  const answers = new Map<string, Answered>();
+  for (const [name, { head, classes = null }] of given)
+    if (head) answers.set(name, { classes, outputs: head.outputs });
+  for (const stage of stages.filter(({ kind }) => hasHead(kind))) {
+    const { functionTag, targets } = stage.tasks[0] as PreparedTask;
+    const name = functionTag as string;
+    const asked = { classes: stage.classes, outputs: targets.length };
+    requireAnswer(stage, name, answers.get(name) ?? asked);
+    answers.set(name, asked);
+  }
+}
+
+function requireAnswer({ stage, classes, tasks }: PreparedStage, name: string, before: Answered): void {
+  const { targets } = tasks[0] as PreparedTask;
+  const inWords = (own: Answered) => (own.classes === null ? `${own.outputs} number(s)` : "classes");
+  const [learned, asked] = [inWords(before), inWords({ classes, outputs: targets.length })];
+  if (learned !== asked) {
+    throw new TagllmError(
+      "study/invalid",
+      `${quote(name)} answers in ${learned}, and stage ${quote(stage.name)} asks it for ${asked} (${targets.join(", ")}).`,
+      "Ask it for what it has learned, or train a new tag.",
+    );
+  }
+  if (before.classes?.join("\n") === classes?.join("\n")) return;
+  throw new TagllmError(
+    "study/data",
+    `${quote(name)} tells ${before.classes?.map(quote).join(", ")} apart, and the data of stage ${quote(stage.name)} has ${classes?.map(quote).join(", ")}.`,
+    "Train a new tag for other classes.",
+  );
 }
 
 function withKnown(task: PreparedTask, classes: readonly string[]): PreparedTask {

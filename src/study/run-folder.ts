@@ -2,7 +2,7 @@
  * The folder of a run: what it is a run of, what of it is done, and who is at work in it. Everything in it is
  * replaced whole, so that a run which was stopped at any moment goes on from there.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat, truncate } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, truncate } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { allFiles } from "../data/source.ts";
@@ -17,10 +17,15 @@ import type { PreparedStudy } from "./prepare.ts";
 const manifestName = "run.json";
 const lockName = "lock.json";
 
+/** Where runs of this process are at work: its own lock in another folder was left by a process of the same number. */
+const held = new Set<string>();
+
 export class RunFolder {
   readonly path: string;
   readonly events: string;
   readonly checkpoint: string;
+  /** The path without links while a run of this process is at work here. */
+  private real: string | null = null;
 
   private constructor(path: string) {
     this.path = path;
@@ -55,7 +60,16 @@ export class RunFolder {
 
   /** Ends the work in the folder, done or not. */
   async release(): Promise<void> {
-    await rm(join(this.path, lockName), { force: true });
+    try {
+      await rm(join(this.path, lockName), { force: true });
+    } finally {
+      this.forget();
+    }
+  }
+
+  private forget(): void {
+    if (this.real !== null) held.delete(this.real);
+    this.real = null;
   }
 
   stage(seed: number, stage: string): string {
@@ -116,8 +130,25 @@ export class RunFolder {
     }
   }
 
-  /** One process at a time; the lock of a process that has died is taken over. */
+  /** One run at a time; the lock of a process that has died is taken over. */
   private async lock(): Promise<void> {
+    const real = await this.guarded(() => realpath(this.path));
+    if (held.has(real)) throw this.locked("another run of this process", "Wait for it or stop it.");
+    held.add(real);
+    this.real = real;
+    try {
+      await this.makeLock();
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+  }
+
+  private locked(who: string, cure: string): TagllmError {
+    return new TagllmError("run/locked", `In the run folder ${this.path} ${who} is at work.`, cure);
+  }
+
+  private async makeLock(): Promise<void> {
     const file = join(this.path, lockName);
     const text = JSON.stringify({ pid: process.pid, host: hostname() });
     for (let attempt = 0; ; attempt++) {
@@ -131,11 +162,7 @@ export class RunFolder {
         const owner = await readLock(file);
         if (attempt > 0 || (owner && isAtWork(owner))) {
           const who = owner ? `process ${owner.pid} on ${owner.host}` : "another process";
-          throw new TagllmError(
-            "run/locked",
-            `In the run folder ${this.path} ${who} is at work.`,
-            `Wait for it or stop it; if it is gone, remove ${file}.`,
-          );
+          throw this.locked(who, `Wait for it or stop it; if it is gone, remove ${file}.`);
         }
         await rm(file, { force: true });
       }

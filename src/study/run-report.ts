@@ -2,6 +2,7 @@
 import { cpus, platform, release } from "node:os";
 import { allFiles } from "../data/source.ts";
 import { version } from "../version.ts";
+import { notAskedOtherwise } from "./announced.ts";
 import type { Audit, TaskAudit } from "./audit.ts";
 import { type MethodResult, type Metrics, methodResult } from "./methods.ts";
 import type { PreparedStage, PreparedStudy } from "./prepare.ts";
@@ -51,10 +52,15 @@ export function makeReport(
     seeds: loaded.study.seeds,
     data,
     stages: stageReports,
-    warnings: [...collectWarnings(data, stageReports), ...diagnosed],
+    warnings: [...collectWarnings(data, stageReports), ...notAsked(prepared), ...diagnosed],
     seconds,
   };
 }
+
+const notAsked = (prepared: PreparedStudy): string[] =>
+  prepared.stages.flatMap((stage) =>
+    stage.tasks.flatMap((task) => notAskedOtherwise({ prepared, stage }, task)),
+  );
 
 function stageReport({ stage, tasks }: PreparedStage, runs: readonly SeedStage[], audit: Audit): StageReport {
   const shape = (runs[0] as SeedStage).outcome.scores;

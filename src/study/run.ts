@@ -20,7 +20,7 @@ import { version } from "../version.ts";
 import { type Audit, auditStudy, refuseLeaks } from "./audit.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Diagnosis, diagnosisText, type Sign, Watch } from "./diagnosis.ts";
-import { EventLog } from "./event-log.ts";
+import { EventLog, readEvents } from "./event-log.ts";
 import {
   type Embeddings,
   freezeTag,
@@ -169,6 +169,7 @@ class Run {
     for (const tag of stage.stage.train.map((own) => live.get(own) as LiveTag))
       tag.provenance = provenance(prepared, outcome, seed, madeFrom(tag, stage, live));
     const tags = stage.stage.train.map((tag) => freezeTag(live.get(tag) as LiveTag, live, prepared.base));
+    await this.log.flush();
     await writeRecord(folder, seed, name, record, tags);
     await folder.guarded(() => rm(folder.checkpoint, { force: true }));
     return record;
@@ -248,7 +249,7 @@ class Run {
     const { steps, keep } = stage;
     const sizes = { validationRows: validated.length, validationGroups: new Set(validated).size };
     const watch = new Watch({ kind, steps, keep, ...sizes, startNorm, meanNorm, rms });
-    for (const event of await readEvents(this.folder.events)) {
+    for (const event of await readEvents<StudyEvent>(this.folder.events)) {
       if (event.kind !== "step" && event.kind !== "validation") continue;
       if (event.stage === stage.name && event.seed === seed) watch.see(event);
     }
@@ -276,6 +277,7 @@ class Run {
       keep: async (state, last) => {
         if (!last && performance.now() - kept < interval) return;
         const events = this.log?.bytes ?? 0;
+        await this.log?.flush();
         const { folder } = this;
         await folder.guarded(() =>
           writeCheckpoint(folder.checkpoint, { seed, stage, events, state: state() }),
@@ -323,19 +325,13 @@ class Run {
       );
       await folder.write(name, Buffer.concat(await Promise.all(parts)));
     }
-    const warnings = (await readEvents(folder.events)).flatMap((e) =>
+    const warnings = (await readEvents<StudyEvent>(folder.events)).flatMap((e) =>
       e.kind === "warning" ? [`${e.stage}, seed ${e.seed}: ${e.message}`] : [],
     );
     const report = makeReport(prepared, outcomes, this.seconds, this.audit, warnings);
     await folder.write("report.json", `${JSON.stringify(report, null, 2)}\n`);
     return report;
   }
-}
-
-/** What the log says; empty before there is one. */
-async function readEvents(file: string): Promise<StudyEvent[]> {
-  const log = await readFile(file, "utf8").catch(() => "");
-  return log.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as StudyEvent]));
 }
 
 async function existing(checkpoint: string): Promise<Checkpoint | null> {

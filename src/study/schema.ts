@@ -10,7 +10,32 @@ const name = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "a letter, then letters, digits, '_', '.' or '-'");
 const count = z.number().int().positive();
+
+/** Two names that would be one file where a system takes capital letters for small ones. */
+export function onlyInCase(names: readonly string[]): [string, string] | undefined {
+  const seen = new Map<string, string>();
+  for (const given of names) {
+    const before = seen.get(given.toLowerCase());
+    if (before !== undefined && before !== given) return [before, given];
+    seen.set(given.toLowerCase(), given);
+  }
+  return undefined;
+}
+
+function refuseOnlyInCase(names: readonly string[], context: z.RefinementCtx): void {
+  const twice = onlyInCase(names);
+  if (!twice) return;
+  const message = `the names ${twice[0]} and ${twice[1]} differ only in capital letters, and each is a file`;
+  context.addIssue({ code: "custom", message });
+}
+
 const amount = z.number().positive().describe("A share below 1, or a number of rows from 1 on");
+
+/** YAML takes an unquoted 1 for a number; rows hold text. */
+const cell = z.union(
+  [z.string(), z.number().int().transform(String)],
+  "a value of the column: text, in quotes, or a whole number",
+);
 
 const split = z
   .strictObject({
@@ -40,11 +65,13 @@ const split = z
     fold: z
       .strictObject({
         column: z.string(),
-        test: z.array(z.string()).min(1),
-        validation: z.array(z.string()).optional(),
+        test: z.array(cell).min(1),
+        validation: z.array(cell).optional(),
       })
       .optional()
-      .describe("A column that says on which side a row is; what it leaves open is split by `by`"),
+      .describe(
+        "A column that says on which side a row is, by its values as text (1 means the text 1); what it leaves open is split by `by`",
+      ),
     test: amount.default(0.1),
     validation: amount.default(0.1),
     seed: z.number().int().default(0).describe("Of the split; the same for all seeds of the study"),
@@ -320,8 +347,18 @@ export const studySchema = z.strictObject({
     .default("warn")
     .describe("When inputs of test or validation rows are also in training: `error` refuses to train"),
   data: z.record(name, dataSource),
-  tags: z.record(name, z.discriminatedUnion("kind", [domainTag, functionTag])),
-  stages: z.array(stage).min(1),
+  tags: z
+    .record(name, z.discriminatedUnion("kind", [domainTag, functionTag]))
+    .superRefine((tags, context) => refuseOnlyInCase(Object.keys(tags), context)),
+  stages: z
+    .array(stage)
+    .min(1)
+    .superRefine((stages, context) =>
+      refuseOnlyInCase(
+        stages.map((s) => s.name),
+        context,
+      ),
+    ),
   maxTokens: count.optional().describe("Longest prompt; default: what the base can hold"),
   tokensPerRun: count.default(512).describe("New tokens of one run of the engine"),
   memory: z.number().positive().default(6).describe("GB of keys and values that may be stored in memory"),

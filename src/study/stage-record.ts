@@ -1,7 +1,8 @@
 /** A stage that is done, as it lies in the run folder: its tags, its scores, and where the log then ended. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TagllmError } from "../errors.ts";
+import { replaceFile } from "../replace-file.ts";
 import { loadTag, saveTag, tagFileEnding } from "../tags/file.ts";
 import type { Tag } from "../tags/tag.ts";
 import type { TrainResult } from "../train/trainer.ts";
@@ -45,9 +46,10 @@ export async function writeRecord(
   const stored: Stored = { training, learningRate, seconds, events, scores: named };
   await folder.commit(folder.stage(seed, stage), async (temporary) => {
     for (const tag of tags) await saveTag(join(temporary, tag.name + tagFileEnding), tag);
-    await writeFile(join(temporary, predictionsName), predictionLines(seed, stage, scores), { flush: true });
-    await writeFile(join(temporary, lossesName), lossLines(seed, stage, scores), { flush: true });
-    await writeFile(join(temporary, recordName), JSON.stringify(stored, withAllNumbers, 2), { flush: true });
+    // Not writeFile with `flush`, which Node knows from 20.10 on only.
+    await replaceFile(join(temporary, predictionsName), predictionLines(seed, stage, scores));
+    await replaceFile(join(temporary, lossesName), lossLines(seed, stage, scores));
+    await replaceFile(join(temporary, recordName), JSON.stringify(stored, withAllNumbers, 2));
   });
 }
 

@@ -23,7 +23,8 @@ export function drawn<T>(all: readonly T[], most: number): T[] {
 export function* batches(count: number, size: number, seed: number): Generator<Int32Array> {
   let rest = new Int32Array(0);
   for (let epoch = 0; ; epoch++) {
-    const order = permutation(count, seed * 1_000_003 + epoch);
+    // As a product of 32 bits, which is all that the generator reads: large seeds have no exact product in a double.
+    const order = permutation(count, Math.imul(seed, 1_000_003) + epoch);
     const queue = new Int32Array(rest.length + count);
     queue.set(rest);
     queue.set(order, rest.length);

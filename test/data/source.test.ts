@@ -66,6 +66,12 @@ test("jsonl: what JSON.parse would lose in silence is refused", async () => {
   for (const number of ["1e400", "-1e400", "12345678901234567890"])
     for (const value of [number, `[1, {"b": ${number}}]`])
       await refused(`{"a": ${value}}`, /lost\.jsonl, line 2: .* "a" .* a JSON reader keeps.* in quotes/);
+  const long = `0.${"0".repeat(400)}1`;
+  for (const number of ["1e-400", "-2.40E-0324", long, `0.${"0".repeat(250)}1e-99`])
+    for (const value of [number, `[0, {"b": ${number}}]`])
+      await refused(`{"a": ${value}}`, /lost\.jsonl, line 2 has the number "\d.*, which is smaller than/);
+  const zeros = `{"a": 0, "b": [0.0e-400, 1e-300, "1e-400", "\\"1e-400"], "c": "${long}"}`;
+  assert.equal((await readRows({ file: file("zeros.jsonl", zeros) })).rows[0]?.a, "0");
   for (const line of [
     '{"a": 1, "a": 1}',
     '{"a": "1", "b": "\\"a\\":", "\\u0061" : 2}',

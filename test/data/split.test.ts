@@ -198,6 +198,19 @@ test("by time: numbers and dates in one column have no order", () => {
   }
 });
 
+test("by time: a date that no calendar has is refused by its row", () => {
+  const days = ["2024-01-01", "2024-02-29", "2024-12-31", "0096-02-29"];
+  const table = (day: string) => tableOf([...days, day].map((t) => ({ t })));
+  const by: SplitSpec["by"] = { time: "t" };
+  for (const day of ["2024-02-31", "2023-02-29 10:00", "1900-02-29", "2024-04-31T00:00:00Z", "2024-00-10"]) {
+    assert.throws(() => split(table(day), { by }), {
+      code: "data/split",
+      message: new RegExp(`Row 5 .* "${day}"\\. .*dates such as 2024-05-31`),
+    });
+  }
+  assert.equal(split(table("2000-02-29"), { by, test: 1, validation: 0 }).train.length, 4);
+});
+
 test("by time: a time without a zone is UTC, wherever the machine stands", () => {
   const times = [
     "2024-05-30 23:00",

@@ -138,4 +138,8 @@ test("names", () => {
   assert.equal(functionTagOf("measured log(solubility:mol/L)", []), "MeasuredLogSolubilityMolL");
   assert.equal(functionTagOf("7", []), "Value7");
   assert.equal(functionTagOf("smiles", [{ column: "x", tag: "Smiles" }]), "SmilesValue");
+  // Tags are files, and for some systems Logp and LogP are one.
+  assert.equal(functionTagOf("logP", [{ column: "x", tag: "LOGP" }]), "LogPValue");
+  const both = ["Logp", "logpvalue"].map((tag) => ({ column: "x", tag }));
+  assert.equal(functionTagOf("logP", both), "LogPValue2");
 });

@@ -149,6 +149,12 @@ const faults: { name: string; text: string; code: string; mentions: string[] }[]
     mentions: ['stage "further"', "<Text>", "<Value>"],
   },
   {
+    name: "a domain tag that trains on after a head was solved beside it",
+    text: `${good.replace("train: [Value]", "steps: 0\n    train: [Value]")}  - name: further\n    train: [Text]\n    tasks: [{ data: rows, template: "<Text> {text}" }]\n`,
+    code: "study/invalid",
+    mentions: ['stage "further"', "<Text>", "<Value>"],
+  },
+  {
     name: "a text to start from without from",
     text: good.replace("kind: domain", 'kind: domain, init: { text: "molecule" }'),
     code: "study/invalid",
@@ -199,6 +205,14 @@ test("a domain tag may train on where the function tag beside it does too", () =
   assert.equal(parseLoaded(further + again, "study.yaml").study.stages.length, 4);
   const both = good.replace("train: [Value]", "train: [Text, Value]");
   assert.equal(parseLoaded(both, "study.yaml").study.stages.length, 2);
+});
+
+test("a stage without steps leaves the domain tags of others as they are, and solves heads again", () => {
+  const further = (steps: number) =>
+    `  - { name: further, train: [Text], steps: ${steps}, tasks: [{ data: rows, template: "<Text> {text}" }] }\n`;
+  const again = `  - { name: again, train: [Value], steps: 0, tasks: [{ data: rows, template: "<Text> {text} <Value>", target: y }] }\n`;
+  assert.equal(parseLoaded(good + further(0), "study.yaml").study.stages.length, 3);
+  assert.equal(parseLoaded(good + further(3) + again, "study.yaml").study.stages.length, 4);
 });
 
 test("another domain tag may train in front of a function tag that answers in text and stays", () => {

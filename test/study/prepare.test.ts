@@ -97,3 +97,20 @@ test("a side whose classes training lacks is refused as empty, with what was dro
     own === "validation" ? (i > 0 ? "new" : "a") : own === "test" && i < 5 ? "new" : i % 2 ? "a" : "b";
   await assert.rejects(prepared(stage, some), /validation side has 1 usable rows? \(9 dropped: a family/);
 });
+
+test("what a stage asks of a tag that an earlier one trains is compared before anything runs", async () => {
+  const then = (tag: string, first: string, second: string) =>
+    prepared(
+      `train: [${tag}], tasks: [${task(tag, first)}] }\n  - { name: then, train: [${tag}], tasks: [${task(tag, second)}]`,
+    );
+  assert.equal((await then("Size", "size", "rest")).stages.length, 2);
+  assert.equal((await then("Family", "family", "family")).stages.length, 2);
+  await assert.rejects(then("Size", "size", "[size, rest]"), {
+    code: "study/invalid",
+    message: /"Size" answers in 1 number\(s\), and stage "then" asks it for 2 number\(s\) \(size, rest\)/,
+  });
+  await assert.rejects(then("Family", "family", "rest"), {
+    code: "study/data",
+    message: /"Family" tells "a", "b" apart, and the data of stage "then" has "0", "1", "2"/,
+  });
+});

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Base } from "../../src/models/base.ts";
 import { defaultBase } from "../../src/models/default-base.ts";
 import { loadStudy } from "../../src/study/load.ts";
+import { predict } from "../../src/study/predict.ts";
 import { prepareStudy } from "../../src/study/prepare.ts";
 import { runStudy, type StudyEvent } from "../../src/study/run.ts";
 import { openTags, requireTag } from "../../src/tags/library.ts";
@@ -176,6 +177,67 @@ test("a function tag with a head goes on with as many numbers", async () => {
     code: "study/invalid",
     message: /"Oxygens" answers in 1 number\(s\), and stage "oxygens" asks it for 2 number\(s\)/,
   });
+});
+
+/** A study that is refused before anything runs. */
+async function refused(name: string, study: string, error: { code: string; message: RegExp }): Promise<void> {
+  await writeFile(join(folder, `${name}.yaml`), study);
+  await assert.rejects(prepareStudy(await loadStudy(join(folder, `${name}.yaml`)), base), error);
+}
+
+test("a function tag with a head goes on with what it answers, also in a later stage", async () => {
+  await stored();
+  const study = first
+    .replace("init: { noise: 0.3 }", "from: runs/first/tags/Oxygens.safetensors")
+    .replace("target: oxygens", "target: [oxygens, size]")
+    .replace(
+      "file: molecules.csv",
+      "file: molecules.csv, select: { smiles: smiles, oxygens: oxygens, size: length(smiles) }",
+    );
+  await refused("later", study, {
+    code: "study/invalid",
+    message: /"Oxygens" answers in 1 number\(s\), and stage "oxygens" asks it for 2 number\(s\)/,
+  });
+  await refused(
+    "told",
+    study.replace("answer: number", "answer: class").replace("[oxygens, size]", "oxygens"),
+    {
+      code: "study/invalid",
+      message: /"Oxygens" answers in 1 number\(s\), and stage "oxygens" asks it for classes \(oxygens\)/,
+    },
+  );
+});
+
+test("a function tag with a head does not go on in text", async () => {
+  await stored();
+  const study = second("words")
+    .replace("answer: number", "answer: text")
+    .replace("init: { noise: 0.3 }", "from: runs/first/tags/Oxygens.safetensors")
+    .replace("<Oxygens>", "<Oxygens> {oxygens}");
+  await refused("words", study, {
+    code: "study/invalid",
+    message:
+      /tags\.Oxygens has answer: text, but .*Oxygens\.safetensors holds "Oxygens" with a head.*answer: number/,
+  });
+});
+
+test("a function tag goes on beside other domain tags than those of its file, and is bound to these", async () => {
+  const { tags } = await stored();
+  const study = second("elsewhere")
+    .replace("SMILES: {", "Chain: {")
+    .replace("<SMILES>", "<Chain>")
+    .replace("init: { noise: 0.3 }", "from: runs/first/tags/Oxygens.safetensors");
+  const other = await run("elsewhere", study);
+  const chain = requireTag(other.tags, "Chain");
+  assert.deepEqual(
+    requireTag(tags, "Oxygens").usesTags.map(({ name }) => name),
+    ["SMILES"],
+  );
+  assert.deepEqual(requireTag(other.tags, "Oxygens").usesTags, [{ name: "Chain", sha256: tagDigest(chain) }]);
+  const [answer] = await predict(base, other.tags, "Oxygens", [{ smiles: "CCO" }]);
+  assert.ok(Number.isFinite(answer!.values.oxygens));
+  await rm(join(folder, "runs", "elsewhere", "report.json"));
+  assert.deepEqual((await run("elsewhere", study)).tags, other.tags, "also when it is opened again");
 });
 
 test("steps of one example train", async () => {

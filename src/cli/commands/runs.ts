@@ -4,13 +4,20 @@ import { relative } from "node:path";
 import { TagllmError } from "../../errors.ts";
 import { headingOf } from "../../evaluate/metric-names.ts";
 import { compareRuns } from "../../report/compare.ts";
-import { resolvedStudy } from "../../report/document.ts";
-import { findRuns, type RunSummary, readRun, summarise } from "../../report/read-run.ts";
+import { precisionOf, resolvedStudy } from "../../report/document.ts";
+import {
+  type FinishedRun,
+  findRuns,
+  lockCure,
+  type RunSummary,
+  readRun,
+  stateText,
+  summarise,
+} from "../../report/read-run.ts";
 import { methodCell } from "../../report/summary.ts";
-import { differences } from "../../study/differences.ts";
+import { type Difference, differences } from "../../study/differences.ts";
 import { isTrainedTag, mainMetric, verdict } from "../../study/methods.ts";
 import { formatReport, type Report } from "../../study/report.ts";
-import { workerOf } from "../../study/run-folder.ts";
 import { type Result, UsageError } from "../result.ts";
 import { properties, table } from "../table.ts";
 
@@ -21,7 +28,7 @@ export async function listRuns(folder: string): Promise<Result> {
   }));
   const rows = runs.map((r) => [
     shownPath(r.folder),
-    r.state,
+    stateText(r),
     r.study,
     r.changed.slice(0, 16).replace("T", " "),
     reachedText(r),
@@ -68,20 +75,20 @@ function reached(report: Report | null): object | null {
 
 export async function showRun(path: string): Promise<Result> {
   const summary = await summarise(path);
-  const { report, folder, state, study, changed } = summary;
+  const { report, folder, state, worker, study, changed } = summary;
   const facts: [string, string][] = [
     ["run", folder],
-    ["state", state],
+    ["state", stateText(summary)],
     ["study", study],
     ["last change", changed],
   ];
   if (!report) {
-    const hint = "It has no report. The command that began it goes on with it.";
-    return { text: `${properties(facts)}\n\n${hint}`, json: { folder, state, study, changed } };
+    const hint = `It has no report. The command that began it goes on with it.${lockCure(summary)}`;
+    return { text: `${properties(facts)}\n\n${hint}`, json: { folder, state, worker, study, changed } };
   }
   const verdicts = report.stages.flatMap((s) => s.tasks).map((t) => `${t.task}: ${verdict(t.methods)}`);
   const text = `${properties(facts)}\n\n${formatReport(report)}\n${verdicts.join("\n")}`;
-  return { text, json: { folder, state, study, changed, report } };
+  return { text, json: { folder, state, worker, study, changed, report } };
 }
 
 export async function compareRunFolders(paths: readonly string[]): Promise<Result> {
@@ -89,9 +96,9 @@ export async function compareRunFolders(paths: readonly string[]): Promise<Resul
   const runs = await Promise.all(paths.map(readRun));
   const { columns, rows, note } = compareRuns(runs.map(({ report, folder }) => ({ ...report, folder })));
   const studies = await Promise.all(runs.map(({ folder }) => resolvedStudy(folder)));
-  const differing = runs.slice(1).map(({ folder }, i) => ({
-    run: folder,
-    differences: differences(studies[0], studies[i + 1]),
+  const differing = runs.slice(1).map((run, i) => ({
+    run: run.folder,
+    differences: [...differences(studies[0], studies[i + 1]), ...otherwise(runs[0] as FinishedRun, run)],
   }));
   const text = [
     table(
@@ -109,20 +116,30 @@ export async function compareRunFolders(paths: readonly string[]): Promise<Resul
   return { text: text.join("\n"), json: { columns, rows, note, differences: differing } };
 }
 
+/** Where runs differ in what no study says: version, base, engine and the tags that they began from. */
+function otherwise(first: FinishedRun, second: FinishedRun): Difference[] {
+  const [a, b] = [first, second].map(({ report: { tagllm, base }, manifest }) => ({
+    tagllm,
+    base: { id: base.id },
+    engine: manifest?.engine && { ...manifest.engine, precision: precisionOf(manifest.engine) },
+    tags: manifest?.tags ?? {},
+  }));
+  return differences(a, b);
+}
+
 export async function removeRuns(paths: readonly string[], { yes }: { yes?: boolean }): Promise<Result> {
   const runs = await Promise.all(paths.map(summarise));
   if (!yes) {
-    const list = runs.map((r) => `${r.folder} (${r.state})`).join(", ");
+    const list = runs.map((r) => `${r.folder} (${stateText(r)})`).join(", ");
     throw new UsageError(`This would remove ${list}, tags included.`, "Say --yes to do it.");
   }
-  for (const { folder, state } of runs) {
-    if (state !== "running") continue;
-    const pid = (await workerOf(folder))?.pid;
-    throw new TagllmError(
-      "run/locked",
-      `In the run folder ${folder} process ${pid} is at work.`,
-      "Stop it first.",
-    );
+  for (const run of runs) {
+    if (!run.worker) continue;
+    const { pid, host } = run.worker;
+    const cure = lockCure(run);
+    const who = `process ${pid}${cure && ` on ${host}`}`;
+    const problem = `In the run folder ${run.folder} ${who} is at work.`;
+    throw new TagllmError("run/locked", problem, `Stop it first.${cure}`);
   }
   for (const { folder } of runs) await rm(folder, { recursive: true });
   const removed = runs.map((r) => r.folder);

@@ -116,6 +116,7 @@ function optionsOf({ report, manifest }: FinishedRun, studyText: string): string
     ...(seedsIn(studyText)?.join(" ") === seeds ? [] : [`--seed ${seeds}`]),
     ...(precision === "f32" ? [] : [`--precision ${shellWord(precision)}`]),
     ...(device === "cpu" ? [] : [`--device ${shellWord(device)}`]),
+    ...(manifest?.engine?.reuse === "none" ? ["--no-reuse"] : []),
   ];
 }
 

@@ -50,8 +50,13 @@ export interface LossRow {
 /** What a report needs of `run.json`. */
 export interface Manifest {
   readonly study?: { readonly name?: string };
-  /** `precision` is left out for f32. */
-  readonly engine?: { readonly device: string; readonly threads: number; readonly precision?: string };
+  /** `precision` is left out for f32, `reuse` unless it is "none". */
+  readonly engine?: {
+    readonly device: string;
+    readonly threads: number;
+    readonly precision?: string;
+    readonly reuse?: string;
+  };
   /** Digests of the tags that it began from. */
   readonly tags?: Readonly<Record<string, string>>;
 }

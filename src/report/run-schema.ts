@@ -106,7 +106,9 @@ export const loggedEvent = z.object({
 
 export const manifestSchema = z.object({
   study: z.object({ name: text.optional() }).optional(),
-  engine: z.object({ device: text, threads: number, precision: text.optional() }).optional(),
+  engine: z
+    .object({ device: text, threads: number, precision: text.optional(), reuse: text.optional() })
+    .optional(),
   tags: z.record(text, text).optional(),
 });
 

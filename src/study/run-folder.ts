@@ -37,11 +37,15 @@ export class RunFolder {
    * Makes the folder, or opens the one of the same run to go on in it.
    * @throws run/folder, run/changed, run/locked, run/write
    */
-  static async open(path: string, prepared: PreparedStudy): Promise<RunFolder> {
+  static async open(
+    path: string,
+    prepared: PreparedStudy,
+    reuse: "auto" | "none" = "auto",
+  ): Promise<RunFolder> {
     const folder = new RunFolder(resolve(path));
     await folder.guarded(() => makeFolder(folder.path));
     const before = await folder.readManifest(prepared.loaded.text);
-    const now = await manifestOf(prepared);
+    const now = await manifestOf(prepared, reuse);
     if (before) requireSame(folder.path, before, now);
     await folder.lock();
     try {
@@ -209,7 +213,7 @@ function isAtWork({ pid, host }: Owner): boolean {
 }
 
 /** All that the result depends on. */
-async function manifestOf({ loaded, base, sources }: PreparedStudy): Promise<object> {
+async function manifestOf({ loaded, base, sources }: PreparedStudy, reuse: "auto" | "none"): Promise<object> {
   const data: Record<string, unknown> = {};
   for (const { name, table } of sources.values()) {
     data[name] = allFiles(table).map(({ path, sha256 }) => ({ file: basename(path), sha256 }));
@@ -225,7 +229,12 @@ async function manifestOf({ loaded, base, sources }: PreparedStudy): Promise<obj
       version: 1,
       tagllm: version,
       base: base.fingerprint,
-      engine: { device, threads, ...(precision !== "f32" && { precision }) },
+      engine: {
+        device,
+        threads,
+        ...(precision !== "f32" && { precision }),
+        ...(reuse !== "auto" && { reuse }),
+      },
       study: loaded.study,
       data,
       tags,

@@ -84,7 +84,7 @@ export async function runStudy(prepared: PreparedStudy, options: RunOptions): Pr
   requireGradients(prepared.base.engine.precision);
   const audit = await auditStudy(prepared);
   refuseLeaks(prepared, audit);
-  const folder = await RunFolder.open(options.out, prepared);
+  const folder = await RunFolder.open(options.out, prepared, options.reuse);
   try {
     return await new Run(prepared, audit, options, folder, await makeStore(prepared)).work();
   } finally {

@@ -34,12 +34,13 @@ test("the page on runs names every key of a line of predictions and losses", () 
   }
 });
 
-test("doing it again takes the seeds, precision and device that no file says", async (t) => {
+test("doing it again takes the seeds, precision, device and reuse that no file says", async (t) => {
   const cases: [object, string, string, string][] = [
     [cpu, study("seeds: [1, 2]\n"), "", "precision f32"],
     [cpu, study(""), " --seed 1 2", "precision f32"],
     [cpu, "name: [", " --seed 1 2", "precision f32"],
     [{ ...cpu, precision: "int8" }, study("seeds: [1, 2]\n"), " --precision int8", "precision int8"],
+    [{ ...cpu, reuse: "none" }, study("seeds: [1, 2]\n"), " --no-reuse", "precision f32"],
     [
       { ...cpu, device: "webgpu" },
       study("seeds: [2]\n"),

@@ -43,6 +43,10 @@ test("a second run of this process is refused, by any path, and takes nothing fr
   assert.equal(await readFile(half, "utf8"), "half");
   await first.release();
   await (await RunFolder.open(out, prepared)).release();
+  await assert.rejects(RunFolder.open(out, prepared, "none"), {
+    code: "run/changed",
+    message: /engine\.reuse/,
+  });
 });
 
 test("of runs that begin together one gets the folder", async () => {

@@ -109,23 +109,24 @@ function parseObject(line: string, place: string): Record<string, unknown> {
       "Remove one, or give them different names.",
     );
   }
-  const lost = lostToZero(value, line);
+  const lost = lostToZero(line);
   if (lost !== undefined) {
     const problem = `${place} has the number ${quote(lost)}, which is smaller than a JSON reader keeps.`;
-    throw new TagllmError("data/json", problem, "Write it as text, in quotes.");
+    throw new TagllmError(
+      "data/json",
+      problem,
+      "Write it as 0, or as text, in quotes, if it is not to be a number.",
+    );
   }
   return value as Record<string, unknown>;
 }
 
 /** A number other than 0 that JSON.parse made 0. It takes an exponent of three digits, or very many zeros. */
-function lostToZero(value: object, line: string): string | undefined {
-  if (!(line.length > 200 || /e-\d{3}/i.test(line)) || !holdsZero(value)) return undefined;
-  const numbers = withoutTexts(line).match(/\d[\d.]*(e[+-]?\d+)?/gi) ?? [];
+function lostToZero(line: string): string | undefined {
+  if (!/e-\d{3}|0{200}/i.test(line)) return undefined;
+  const numbers = withoutTexts(line).match(/-?\d[\d.]*(e[+-]?\d+)?/gi) ?? [];
   return numbers.find((text) => isLostToZero(text, Number(text)));
 }
-
-const holdsZero = (value: unknown): boolean =>
-  value === 0 || (typeof value === "object" && value !== null && Object.values(value).some(holdsZero));
 
 const withoutTexts = (line: string): string => line.replace(/\\./g, "").replace(/"[^"]*"/g, '""');
 

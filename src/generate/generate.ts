@@ -69,8 +69,9 @@ export async function* generateStream(
   const settings = fullSettings(options, base.endTokens, base.architecture.vocabSize);
   const queries = queriesOf(base, prompts, tags, options.bos, settings.maxTokens);
   const ends = queries.map(({ end }) => {
+    if (options.eos) return settings;
     const { eos, stop } = answerEnds(base, end);
-    return { eos: options.eos ? settings.eos : new Set(eos), stop: [...settings.stop, ...stop] };
+    return { eos: new Set(eos), stop: [...settings.stop, ...stop] };
   });
   const runner = new Runner(
     base,

@@ -70,7 +70,7 @@ interface Wanted {
   readonly bos?: boolean | undefined;
   readonly answerTokens?: number | undefined;
   /** What ends the message of the answer, where the template does not reach so far. */
-  readonly endOfTurn?: string;
+  readonly endOfTurn?: () => string;
 }
 
 /** Everything about a prompt but what its fields hold, which is looked at when it is compiled. */
@@ -83,7 +83,7 @@ function compilerOf(
   if (typeof prompt === "string") return templateCompiler(base, plain(prompt), {}, new Map(), wanted);
   const [source, fields] =
     "messages" in prompt ? [prompt.messages.map(plainMessage), {}] : [prompt.template, prompt.fields ?? {}];
-  const endOfTurn = typeof source === "string" ? "" : endOfAnswer(source, base.tokenizer);
+  const endOfTurn = () => (typeof source === "string" ? "" : endOfAnswer(source, base.tokenizer));
   const template = readTemplate(source, base.tokenizer);
   return templateCompiler(base, template, fields, tags, { ...wanted, endOfTurn });
 }
@@ -100,7 +100,7 @@ function templateCompiler(
   template: Template,
   fields: Readonly<Record<string, string>>,
   tags: ReadonlyMap<string, Tag>,
-  { bos, answerTokens = 1, endOfTurn = "" }: Wanted,
+  { bos, answerTokens = 1, endOfTurn = () => "" }: Wanted,
 ): () => TextQuery {
   const named = template.pieces.flatMap((p) => (p.kind === "tag" ? [requireTag(tags, p.name)] : []));
   for (const tag of named) requireBase(tag, base.fingerprint);
@@ -123,7 +123,7 @@ function templateCompiler(
   };
   return () => ({
     ...continued(compilePrompt(bound, fields, options), asked?.isolate ?? false),
-    end: { closing: bound.closing, endOfTurn: bound.endOfTurn + endOfTurn },
+    end: { closing: bound.closing, endOfTurn: bound.endOfTurn + endOfTurn() },
   });
 }
 

@@ -8,7 +8,10 @@ export interface TextSettings extends Partial<Sampling>, Partial<Omit<BeamOption
   readonly maxTokens?: number;
   /** Texts at which an answer ends; neither they nor what follows is part of it. */
   readonly stop?: readonly string[];
-  /** Tokens that end an answer; default: what the checkpoint says. None: answers end at `maxTokens` or `stop`. */
+  /**
+   * Tokens that end an answer; default: what the checkpoint says and, in a chat, what ends its messages; where there is
+   * neither, the text that closes the template does. None: answers end at `maxTokens` or `stop`.
+   */
   readonly eos?: readonly number[];
   /** Row i draws with the seed `seed` + i, whatever the rows beside it; default 0. */
   readonly seed?: number;

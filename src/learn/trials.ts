@@ -30,9 +30,11 @@ const trial = z.object({
   seconds: z.number(),
 });
 const keptSchema = z.object({
-  plan: z.looseObject({ minutes: z.number().optional() }),
+  plan: z.looseObject({ minutes: z.number().optional(), tags: z.record(z.string(), z.string()).optional() }),
   choice: z.object({ trials: z.array(trial), recipe, why: z.string() }),
 });
+
+type KeptBefore = z.infer<typeof keptSchema>["plan"];
 
 export const keepChoice = (out: string, plan: KeptPlan, choice: Choice): Promise<void> =>
   replaceFile(join(out, trialsName), `${JSON.stringify({ plan, choice }, null, 2)}\n`);
@@ -48,7 +50,7 @@ export async function earlierChoice(out: string, plan: KeptPlan): Promise<Choice
   if (changed.length === 0) return before.choice;
   const shown = changed.map((d) => `${d.key}: ${d.before} then, ${d.after} now`).join("; ");
   const problem = `${out} holds something else that was learned (${shown}).`;
-  throw new TagllmError("run/changed", problem, cureOf(changed, before.plan.minutes));
+  throw new TagllmError("run/changed", problem, cureOf(changed, before.plan));
 }
 
 /** null where nothing was chosen yet. */
@@ -64,9 +66,12 @@ async function readTrials(out: string): Promise<z.infer<typeof keptSchema> | nul
   }
 }
 
-function cureOf(changed: readonly { key: string }[], minutes: number | undefined): string {
+function cureOf(changed: readonly { key: string }[], { minutes, tags }: KeptBefore): string {
   const only = (key: string) => changed.every((c) => c.key === key || c.key.startsWith(`${key}.`));
-  if (only("tags")) return "Give the --tags of then to go on with it. Choose another folder with --out.";
+  if (only("tags")) {
+    const way = tags === undefined ? "Leave out --tags" : "Give the --tags of then";
+    return `${way} to go on with it. Choose another folder with --out for other tags.`;
+  }
   if (only("minutes") && minutes !== undefined)
     return `Give --minutes ${minutes} to go on with it. Choose another folder with --out for a new search.`;
   return "Choose another folder with --out.";

@@ -56,8 +56,8 @@ export function chatBos({ pieces }: Template, tokenizer: TextTokenizer): boolean
 }
 
 /**
- * What the chat template writes behind an answer to `source`; nothing where the last of these messages is the answer's
- * own beginning, or the template refuses an answer here.
+ * What the chat template writes behind an answer to `source`; nothing where the last of these messages is the
+ * assistant's, behind which it is in the prompt already, or where the template refuses an answer.
  */
 export function endOfAnswer(source: readonly Message[], tokenizer: Pick<TextTokenizer, "chat">): string {
   if (source.at(-1)?.role === "assistant") return "";

@@ -50,7 +50,7 @@ export interface LossRow {
 /** What a report needs of `run.json`. */
 export interface Manifest {
   readonly study?: { readonly name?: string };
-  /** `precision` is left out for f32, `reuse` unless it is "none". */
+  /** `precision` is left out for f32; older runs have no `reuse`. */
   readonly engine?: {
     readonly device: string;
     readonly threads: number;
@@ -108,7 +108,7 @@ export async function readRun(path: string): Promise<FinishedRun> {
   return {
     folder,
     report,
-    manifest: await readManifest(folder),
+    manifest: await readManifest(folder).catch(() => null),
     events,
     predictions: await readLines<PredictedRow>(join(folder, "predictions.jsonl"), predictedRow),
     losses: await readLines<LossRow>(join(folder, "losses.jsonl"), lossRow),
@@ -186,6 +186,8 @@ async function readLines<T>(file: string, schema: z.ZodType): Promise<T[] | null
 }
 
 const parsedLines = <T>(lines: readonly string[], schema: z.ZodType, file: string): T[] =>
-  lines.flatMap((line, i) => (line === "" ? [] : [parsed<T>(line, schema, `Line ${i + 1} of ${file}`)]));
+  lines.flatMap((line, i) =>
+    line.trim() === "" ? [] : [parsed<T>(line, schema, `Line ${i + 1} of ${file}`)],
+  );
 
 const readText = (file: string): Promise<string | null> => readFile(file, "utf8").catch(() => null);

@@ -57,7 +57,7 @@ export class EventLog {
 /** What the log says; empty before there is one. @throws run/damaged */
 export async function readEvents<Event>(file: string): Promise<Event[]> {
   const log = await readFile(file, "utf8").catch(() => "");
-  return wholeLines(log).flatMap((line, i) => (line === "" ? [] : [eventOf<Event>(line, i, file)]));
+  return wholeLines(log).flatMap((line, i) => (line.trim() === "" ? [] : [eventOf<Event>(line, i, file)]));
 }
 
 /** The lines of a log, without one at its end that a power cut left half written. */
@@ -70,8 +70,13 @@ function eventOf<Event>(line: string, at: number, file: string): Event {
     throw new Error(`it is ${line}`);
   } catch (cause) {
     const problem = `Line ${at + 1} of ${file} is no event: ${(cause as Error).message}.`;
-    throw new TagllmError("run/damaged", problem, "Remove that line: the run goes on without the event.", {
-      cause,
-    });
+    throw new TagllmError(
+      "run/damaged",
+      problem,
+      "Empty that line, with as many blanks: the run goes on without the event.",
+      {
+        cause,
+      },
+    );
   }
 }

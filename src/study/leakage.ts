@@ -139,10 +139,13 @@ async function moleculesOf({ spec, rows }: PreparedTask, field: string): Promise
 
 /** The tags that stand directly before a field, with blanks between them or none. */
 function tagsOf(template: TemplateSource, field: string): string[] {
-  const pieces = writtenPieces(template).filter((p) => p.kind !== "text" || p.text.trim() !== "");
-  return pieces.flatMap((piece, i) => {
-    const before = pieces[i - 1];
-    return piece.kind === "field" && piece.name === field && before?.kind === "tag" ? [before.name] : [];
+  const texts = typeof template === "string" ? [template] : template.map(({ content }) => content);
+  return texts.flatMap((text) => {
+    const pieces = writtenPieces(text).filter((p) => p.kind !== "text" || p.text.trim() !== "");
+    return pieces.flatMap((piece, i) => {
+      const before = pieces[i - 1];
+      return piece.kind === "field" && piece.name === field && before?.kind === "tag" ? [before.name] : [];
+    });
   });
 }
 

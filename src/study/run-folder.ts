@@ -46,7 +46,7 @@ export class RunFolder {
     await folder.guarded(() => makeFolder(folder.path));
     const before = await folder.readManifest(prepared.loaded.text);
     const now = await manifestOf(prepared, reuse);
-    if (before) requireSame(folder.path, before, now);
+    if (before) requireSame(folder.path, before, asKnownTo(before, now));
     await folder.lock();
     try {
       await folder.removeUnfinished();
@@ -114,7 +114,7 @@ export class RunFolder {
   }
 
   /** null when no run has begun here; a run of `study` may have been stopped while it began. */
-  private async readManifest(study: string): Promise<object | null> {
+  private async readManifest(study: string): Promise<Manifest | null> {
     const names = (await readdir(this.path)).filter((n) => !isTemporary(n) && n !== lockName);
     if (names.every((n) => n === "study.yaml" || n === "study.resolved.json")) {
       const found = await readFile(join(this.path, "study.yaml"), "utf8").catch(() => study);
@@ -122,7 +122,7 @@ export class RunFolder {
     }
     const manifest = join(this.path, manifestName);
     try {
-      return JSON.parse(await readFile(manifest, "utf8")) as object;
+      return JSON.parse(await readFile(manifest, "utf8")) as Manifest;
     } catch (cause) {
       const some = `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", ..." : ""}`;
       throw new TagllmError(
@@ -212,8 +212,16 @@ function isAtWork({ pid, host }: Owner): boolean {
   }
 }
 
+/** run.json, of which nothing is read but here; the rest is compared. */
+interface Manifest {
+  readonly engine?: { readonly reuse?: string };
+}
+
 /** All that the result depends on. */
-async function manifestOf({ loaded, base, sources }: PreparedStudy, reuse: "auto" | "none"): Promise<object> {
+async function manifestOf(
+  { loaded, base, sources }: PreparedStudy,
+  reuse: "auto" | "none",
+): Promise<Manifest> {
   const data: Record<string, unknown> = {};
   for (const { name, table } of sources.values()) {
     data[name] = allFiles(table).map(({ path, sha256 }) => ({ file: basename(path), sha256 }));
@@ -233,13 +241,20 @@ async function manifestOf({ loaded, base, sources }: PreparedStudy, reuse: "auto
         device,
         threads,
         ...(precision !== "f32" && { precision }),
-        ...(reuse !== "auto" && { reuse }),
+        reuse,
       },
       study: loaded.study,
       data,
       tags,
     }),
-  ) as object;
+  ) as Manifest;
+}
+
+/** Runs from before it was kept do not say whether anything was stored. */
+function asKnownTo(before: Manifest, now: Manifest): Manifest {
+  if (before.engine?.reuse !== undefined || !now.engine) return now;
+  const { reuse: _, ...engine } = now.engine;
+  return { ...now, engine };
 }
 
 function requireSame(path: string, before: object, now: object): void {

@@ -52,12 +52,12 @@ export function makeReport(
     seeds: loaded.study.seeds,
     data,
     stages: stageReports,
-    warnings: [...collectWarnings(data, stageReports), ...notAsked(prepared), ...diagnosed],
+    warnings: [...collectWarnings(data, stageReports), ...leftOut(prepared), ...diagnosed],
     seconds,
   };
 }
 
-const notAsked = (prepared: PreparedStudy): string[] =>
+const leftOut = (prepared: PreparedStudy): string[] =>
   prepared.stages.flatMap((stage) =>
     stage.tasks.flatMap((task) => notAskedOtherwise({ prepared, stage }, task)),
   );

@@ -26,11 +26,8 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     type: "Sequence",
     pretokenizers: [split("\\s", "Removed"), split(PUNCTUATION, "Isolated")],
   }),
-  /** Letter by letter: JavaScript has another small sigma at the end of a word. */
-  Lowercase: (step) => ({
-    type: "Sequence",
-    normalizers: [{ type: "Replace", pattern: { String: "Σ" }, content: "σ" }, step],
-  }),
+  Lowercase: byLetter,
+  BertNormalizer: (step) => (step.lowercase === false ? step : byLetter(step)),
   Split: ({ pattern, behavior, invert }) => split(regexOf(pattern), behavior as string, invert === true),
   Sequence: (step, atStart) => ({
     ...step,
@@ -40,6 +37,12 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     }),
   }),
 };
+
+/** A step that makes small letters, each by itself: JavaScript has another small sigma at the end of a word. */
+function byLetter(step: JsonObject): JsonObject {
+  const sigma = { type: "Replace", pattern: { String: "Σ" }, content: "σ" };
+  return { type: "Sequence", normalizers: [sigma, step] };
+}
 
 /** The step as the library must get it, or null when nothing is left to do. */
 export function rewriteStep(step: JsonObject | null, atStart: boolean): JsonObject | null {

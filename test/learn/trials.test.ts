@@ -89,7 +89,8 @@ test("a recipe that was chosen beside other domain tags is refused, and nothing 
   ];
   for (const [name, found, more, message] of cases) {
     const out = await chosen(name, found);
-    await assert.rejects(untilChoice(out, more), { code: "run/changed", message, cure: /--tags of then/ });
+    const cure = found ? /^Give the --tags of then/ : /^Leave out --tags/;
+    await assert.rejects(untilChoice(out, more), { code: "run/changed", message, cure });
     assert.deepEqual(await readdir(out), ["trials.json"]);
   }
   // The same tags from a folder of another name are the same tags.

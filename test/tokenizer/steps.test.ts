@@ -170,8 +170,11 @@ test("unknown tokens of one word are one, those of several are not", async () =>
   }
 });
 
-test("Lowercase goes letter by letter", async () => {
+test("Lowercase and BertNormalizer go letter by letter", async () => {
   const model = { type: "WordLevel", unk_token: "<unk>", vocab: vocabulary("<unk>", "οδος", "οδοσ", "i̇") };
+  const bert = { type: "BertNormalizer", lowercase: true, clean_text: true, handle_chinese_chars: true };
+  const other = await tokenizerFrom({ normalizer: bert, model });
+  assert.deepEqual([...other.encode("ΟΔΟΣ", { atStart: true })], [2]);
   const tokenizer = await tokenizerFrom({ normalizer: { type: "Lowercase" }, model });
   assert.deepEqual([...tokenizer.encode("ΟΔΟΣ", { atStart: true })], [2]);
   assert.deepEqual([...tokenizer.encode("İ", { atStart: true })], [3]);

@@ -121,7 +121,11 @@ function otherwise(first: FinishedRun, second: FinishedRun): Difference[] {
   const [a, b] = [first, second].map(({ report: { tagllm, base }, manifest }) => ({
     tagllm,
     base: { id: base.id },
-    engine: manifest?.engine && { ...manifest.engine, precision: precisionOf(manifest.engine) },
+    engine: manifest?.engine && {
+      reuse: "auto",
+      ...manifest.engine,
+      precision: precisionOf(manifest.engine),
+    },
     tags: manifest?.tags ?? {},
   }));
   return differences(a, b);

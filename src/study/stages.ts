@@ -322,9 +322,11 @@ function describeDomain({ live, stage }: StageRun, { tags, compiler }: PreparedT
     if (stage.stage.train.includes(name)) (live.get(name) as LiveTag).bos = compiler.bos;
 }
 
-/** What the function tag's file must say of how it was trained. */
-function describeFunction({ live, prepared }: StageRun, task: PreparedTask): void {
-  const tag = live.get(task.functionTag as string) as LiveTag;
+/** What the function tag's file must say of how it was trained; a tag that only stands there keeps what its file says. */
+function describeFunction({ live, prepared, stage }: StageRun, task: PreparedTask): void {
+  const name = task.functionTag as string;
+  if (!stage.stage.train.includes(name)) return;
+  const tag = live.get(name) as LiveTag;
   const { template } = task.spec;
   tag.template = template;
   tag.chat = typeof template === "string" ? null : (prepared.base.tokenizer.chat?.sha256 ?? null);

@@ -378,3 +378,16 @@ test("no rows give no results, and nothing in the text of a prompt is a tag", as
   const [result] = await generate(base, ["<EN> {x} \\"], { maxTokens: 2 });
   assert.equal(result?.ids.length, 2);
 });
+
+test("a stop string that only the end completes is why the text ended", async () => {
+  const drawn = { maxTokens: 1, temperature: 100, seed: 0 };
+  const prompts = Array.from({ length: 256 }, () => "And God said");
+  const plain = await generate(base, prompts, drawn);
+  const stopped = await generate(base, prompts, { ...drawn, stop: ["\ufffd"] });
+  const cut = plain.flatMap(({ text }, i) => (text === "\ufffd" ? [i] : [])); // a part of a character
+  assert.ok(cut.length > 0);
+  for (const i of cut) {
+    assert.equal(plain[i]?.finish, "length");
+    assert.deepEqual([stopped[i]?.text, stopped[i]?.finish], ["", "stop"]);
+  }
+});

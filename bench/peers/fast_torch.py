@@ -9,13 +9,21 @@ import sys
 
 
 def configure(threads):
-    """Call before `import torch`. OPENBLAS_CORETYPE may pin an older kernel (Haswell halves the rate on
-    AVX-512); without it OpenBLAS picks its own, and require_fast_blas checks that its results are right.
+    """Call before `import torch`. The kernels are named, as OpenBLAS goes by a list of processors: on one
+    that is newer than itself it takes those for SSE3 (Prescott), a fifth of the rate. require_fast_blas
+    checks that results are right.
     PyTorch's threads sleep when idle: spinning, they would take the cores from OpenBLAS's own threads."""
-    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        os.environ.pop(name, None)
+    os.environ.pop("OPENBLAS_L2_SIZE", None)
+    os.environ["OPENBLAS_CORETYPE"] = fastest_core()
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["OMP_WAIT_POLICY"] = "passive"
+
+
+def fastest_core():
+    """By the processor's instructions; SkylakeX has the f32 products of all later cores too."""
+    with open("/proc/cpuinfo") as lines:
+        flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return "SkylakeX" if "avx512f" in flags else "Haswell" if "avx2" in flags else ""
 
 
 def require_fast_blas():
@@ -33,7 +41,7 @@ def require_fast_blas():
     core.restype = ctypes.c_char_p
     error = gemm_error()
     if error > 1e-5:
-        sys.exit(f"OpenBLAS computes wrong products here (relative error {error:.1e}); set OPENBLAS_CORETYPE=Haswell and say so")
+        sys.exit(f"OpenBLAS computes wrong products here with its kernels for {core().decode()} (relative error {error:.1e})")
     return {"blas": os.path.basename(fast[0]), "blasCore": core().decode(), "gemmError": error}
 
 

@@ -181,12 +181,17 @@ function addTextLoss(
     const largest = (x: Value) => g.one("ReduceMax", [x], { axes: [1] });
     // The most likely token tells what was divided by: at the label itself p may be too small for a number.
     const logSum = g.one("Sub", [largest(logits), g.one("Log", [largest(p)])]);
-    nlls.push(g.one("Sub", [logSum, g.one("GatherElements", [logits, label], { axis: 1 })]));
-    if (!weightParts || !trained) return;
+    const nll = g.one("Sub", [logSum, g.one("GatherElements", [logits, label], { axis: 1 })]);
+    if (!weightParts || !trained) {
+      nlls.push(nll);
+      return;
+    }
     const minus = g.constant(new Float32Array(label.shape[0] as number).fill(-1), label.shape);
     const seed = g.one("ScatterElements", [p, label, minus], { axis: 1, reduction: "add" });
     const [unweighted] = differentiate(g, logits, [rows], seed) as [Value];
-    sentBack.push(g.one("Mul", [unweighted, weightParts[i] as Value]));
+    const [back, own] = together(g, g.one("Mul", [unweighted, weightParts[i] as Value]), nll);
+    sentBack.push(back);
+    nlls.push(own);
   });
   const nll = join(nlls);
   g.output("nll", g.one("Reshape", [nll], { shape: [reads] }));
@@ -195,6 +200,15 @@ function addTextLoss(
   if (!trained) return;
   const [gradient] = differentiate(g, read, [trained.leaf], join(sentBack));
   g.output("grad.vectors", trained.gradient(gradient as Value));
+}
+
+/**
+ * Both values, of which neither is read before both are there. The runtime computes a loss when all else is done, and
+ * would keep the logits of every part until then.
+ */
+function together(g: Graph, ...values: [Value, Value]): [Value, Value] {
+  const sizes = values.map(({ shape }) => shape[1] as number);
+  return g.apply("Split", [g.one("Concat", values, { axis: 1 })], { axis: 1, sizes }) as [Value, Value];
 }
 
 /** `count` in so many parts whose sizes differ by one at most. */

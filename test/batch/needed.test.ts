@@ -198,6 +198,18 @@ describe("runners give the plain runner's numbers", () => {
     }
     t.diagnostic(`largest difference ${worst.toExponential(1)}`);
   });
+
+  test("nothing that is computed behind the gradient of a part reads its logits", () => {
+    const spec = { batch: 2, length: 7, past: [], slots: 3, reads: 9, chunk: 3 } as const;
+    const g = buildProgram(architecture, { ...spec, result: { kind: "text", train: true } });
+    const before = new Set<Value>([g.outputs.get("grad.vectors") as Value]);
+    for (const { inputs, outputs } of g.live().reverse())
+      if (outputs.some((o) => before.has(o))) for (const v of inputs) before.add(v);
+    const wide = (v: Value) => v.kind === "computed" && v.shape.at(-1) === tinyLlama.vocab_size;
+    const readers = g.live().filter(({ inputs }) => inputs.some(wide));
+    assert.ok(readers.length >= 3 * 5);
+    for (const { op, outputs } of readers) assert.ok(before.has(outputs[0] as Value), op);
+  });
 });
 
 describe("positions that attend in parts, each to the keys up to its own end, give the numbers of all at once", () => {

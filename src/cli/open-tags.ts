@@ -1,5 +1,5 @@
 /** A tag by its file or name, with the tags that its template names, from one folder. */
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { loadTag, tagFile, tagFileEnding } from "../tags/file.ts";
 import { tagsAskedFor } from "../tags/library.ts";
 import type { Tag } from "../tags/tag.ts";
@@ -11,6 +11,8 @@ export async function openTagsFor(
 ): Promise<{ tag: Tag; tags: Map<string, Tag> }> {
   const isFile = fileOrName.endsWith(tagFileEnding);
   const home = folder ?? (isFile ? dirname(fileOrName) : ".");
+  if (!isFile && folder === undefined && basename(fileOrName) !== fileOrName)
+    return openTagsFor(basename(fileOrName), dirname(fileOrName));
   const tag = await loadTag(isFile ? fileOrName : tagFile(home, fileOrName));
   const tags = new Map([[tag.name, tag]]);
   for (const name of tagsAskedFor(tag))

@@ -3,6 +3,8 @@
  * since it writes Parquet from a whole table; memory stays flat.
  */
 import { rm } from "node:fs/promises";
+import { TagllmError } from "../errors.ts";
+import { quote } from "../suggest.ts";
 import { type Database, identifier, literal, openDatabase } from "./duckdb.ts";
 
 export interface WrittenColumn {
@@ -34,6 +36,7 @@ export async function openParquetWriter(file: string, scratch: string): Promise<
   let open = true;
   return {
     async begin(wanted) {
+      requireDistinct(wanted);
       columns = wanted;
       const fields = columns.map(({ name, type }) => `${identifier(name)} ${types[type]}`);
       await connection.run(`CREATE TABLE rows (${fields.join(", ")})`);
@@ -53,6 +56,20 @@ export async function openParquetWriter(file: string, scratch: string): Promise<
       for (const path of [scratch, `${scratch}.wal`]) await rm(path, { force: true });
     },
   };
+}
+
+/** DuckDB takes no notice of capitals in names. */
+function requireDistinct(columns: readonly WrittenColumn[]): void {
+  const first = new Map<string, string>();
+  for (const { name } of columns) {
+    const other = first.get(name.toLowerCase());
+    if (other !== undefined) {
+      const problem = `A Parquet file cannot be written with both columns ${quote(other)} and ${quote(name)}.`;
+      const cure = "Rename one of them, or write CSV or JSON Lines.";
+      throw new TagllmError("data/duplicate-column", problem, cure);
+    }
+    first.set(name.toLowerCase(), name);
+  }
 }
 
 async function append(

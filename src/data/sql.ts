@@ -53,7 +53,7 @@ export async function openQuery(spec: QuerySpec, path: string, columns: readonly
           try {
             const result = await database.connection.runAndReadAll(query);
             for (const [i, ...found] of result.getRows() as [number, ...(string | null)[]][]) {
-              kept.values.push(found.map((v) => v ?? ""));
+              kept.values.push(found.map((v) => (v ?? "").trim()));
               kept.rowNumbers.push(part.rowNumbers[i] as number);
             }
           } catch (cause) {

@@ -29,9 +29,11 @@ export interface FullSettings extends Sampling, BeamOptions {
 
 type Check = readonly [isFine: (value: number) => boolean, rule: string];
 
-const whole = (least: number, most = 2 ** 31 - 1): Check => [
+const LARGEST = 2 ** 31 - 1;
+
+const whole = (least: number, most = LARGEST): Check => [
   (x) => Number.isInteger(x) && x >= least && x <= most,
-  `a whole number of ${least} or more`,
+  most === LARGEST ? `a whole number of ${least} or more` : `a whole number from ${least} to ${most}`,
 ];
 
 /** By setting: its name for people, its default, and what it must be. */

@@ -3,7 +3,7 @@
  * and nothing that is there is replaced by something else. Renaming is in rename.ts.
  */
 import { rm } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { TagllmError } from "../errors.ts";
 import { quote } from "../suggest.ts";
 import { loadTag, saveTag, tagFile, tagFileEnding } from "./file.ts";
@@ -92,8 +92,8 @@ export interface Removal {
 export async function planRemoval(files: readonly string[]): Promise<Removal[]> {
   const entries = await Promise.all(files.map(removable));
   const staying = new Map<string, Tag[]>();
-  for (const folder of new Set(files.map(dirname))) {
-    const going = new Set(files.filter((f) => dirname(f) === folder).map((f) => basename(f)));
+  for (const folder of new Set(files.map(folderOf))) {
+    const going = new Set(files.filter((f) => folderOf(f) === folder).map((f) => basename(f)));
     const listed = (await listTags(folder)).filter(({ file }) => !going.has(basename(file)));
     staying.set(
       folder,
@@ -104,11 +104,13 @@ export async function planRemoval(files: readonly string[]): Promise<Removal[]> 
     const { file } = entry;
     if (!("tag" in entry)) return { file, tag: null, neededBy: [] };
     const { name } = entry.tag;
-    const others = staying.get(dirname(file)) ?? [];
+    const others = staying.get(folderOf(file)) ?? [];
     const neededBy = others.filter((other) => tagsAskedFor(other).includes(name)).map((other) => other.name);
     return { file, tag: name, neededBy };
   });
 }
+
+const folderOf = (file: string): string => dirname(resolve(file));
 
 /** Removes what planRemoval looked at. */
 export async function removeTags(plan: readonly Removal[]): Promise<void> {

@@ -156,6 +156,12 @@ test("train, tags and predict agree with the library", async (t) => {
   );
   const again = await run(["predict", "--tag", "Size", "--tags", library, "--data", packed]);
   assert.match(again.stderr, /^error\[data\/duplicate-column\]: .* already has a column "predicted_size"/);
+  const capitals = join(folder, "capitals.csv");
+  writeFileSync(capitals, readFileSync(join(folder, "words.csv"), "utf8").replace("size", "Error"));
+  const clash = await run([...table.slice(0, -1), capitals, "--out", packed]);
+  assert.match(clash.stderr, /^error\[data\/duplicate-column\]: .* both columns "Error" and "error"/);
+  const beside = await run(["predict", "--tag", join(library, "Size"), "--field", "word=a"]);
+  assert.equal(beside.code, 0, beside.stderr);
 
   const one = await run([
     "predict",

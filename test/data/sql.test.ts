@@ -37,6 +37,12 @@ test("select gives the fields that it names, null as empty text", async () => {
   ]);
 });
 
+test("blanks around a selected value are cut off, as they are around one that is read", async () => {
+  const select = { spaced: "'  ' || id || ' '", blank: "'  '" };
+  const { rows } = await readRows({ file: numbers, where: "Name = 'b'", select });
+  assert.deepEqual(rows, [{ spaced: "NaN", blank: "" }]);
+});
+
 test("expressions of all allowed kinds", async () => {
   const select = {
     case: "CASE WHEN y = '' THEN 'none' ELSE y END",

@@ -1,6 +1,7 @@
 /** `tagllm tags rename|copy|rm`: what changes a library. */
 import { copyTag, planRemoval, type Removal, removeTags } from "../../tags/change-library.ts";
 import { renameTag } from "../../tags/rename.ts";
+import { distinctPaths } from "../distinct-paths.ts";
 import { type Result, UsageError } from "../result.ts";
 
 export async function rename(file: string, to: string): Promise<Result> {
@@ -23,7 +24,7 @@ export async function copy(file: string, folder: string): Promise<Result> {
 }
 
 export async function remove(files: readonly string[], { yes }: { yes?: boolean }): Promise<Result> {
-  const plan = await planRemoval([...new Set(files)]);
+  const plan = await planRemoval(distinctPaths(files));
   if (!yes) {
     const problem = `This would remove ${plan.map(({ file, tag }) => `${file}${tag === null ? " (damaged)" : ""}`).join(", ")}.`;
     throw new UsageError([problem, ...losses(plan, "would no longer work")].join(" "), "Say --yes to do it.");

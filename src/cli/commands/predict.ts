@@ -100,8 +100,8 @@ async function many(
   try {
     for await (const batch of batchesOf(data as string, signal)) {
       await requireGoOn(signal);
-      const predictions = await ask(batch.rows, rows + 1);
       if (rows === 0) await sink.begin(columnsOf(tag, batch, data as string));
+      const predictions = await ask(batch.rows, rows + 1);
       const lines = predictions.map((p, i) => [
         ...batch.columns.map((name) => (batch.rows[i] as Row)[name] as string),
         ...cells(tag, p),

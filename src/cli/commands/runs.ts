@@ -18,6 +18,7 @@ import { methodCell } from "../../report/summary.ts";
 import { type Difference, differences } from "../../study/differences.ts";
 import { isTrainedTag, mainMetric, verdict } from "../../study/methods.ts";
 import { formatReport, type Report } from "../../study/report.ts";
+import { distinctPaths } from "../distinct-paths.ts";
 import { type Result, UsageError } from "../result.ts";
 import { properties, table } from "../table.ts";
 
@@ -132,7 +133,7 @@ function otherwise(first: FinishedRun, second: FinishedRun): Difference[] {
 }
 
 export async function removeRuns(paths: readonly string[], { yes }: { yes?: boolean }): Promise<Result> {
-  const runs = await Promise.all(paths.map(summarise));
+  const runs = await Promise.all(distinctPaths(paths).map(summarise));
   if (!yes) {
     const list = runs.map((r) => `${r.folder} (${stateText(r)})`).join(", ");
     throw new UsageError(`This would remove ${list}, tags included.`, "Say --yes to do it.");

@@ -244,7 +244,7 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
             data: "rows",
             template: functionTemplate(plan),
             target: fieldIn(plan, plan.target),
-            ...(plan.inputs.length === 2 &&
+            ...(new Set(columnsOf(plan.inputs)).size === 2 &&
               plan.answer === "number" && { effects: fieldsIn(plan, columnsOf(plan.inputs)) }),
             ...(plan.molecules.length > 0 && { molecules: fieldsIn(plan, plan.molecules) }),
           },

@@ -73,7 +73,7 @@ ${tags
       - data: rows
         template: ${quoted(functionTemplate(asked))}
         target: ${quoted(fieldIn(asked, target))}
-${fields.length === 2 && answer === "number" ? `        effects: ${list(fields)} # baseline: additive means of the two\n` : ""}${molecules.length ? `        molecules: ${list(molecules)} # baseline: ridge on Morgan fingerprints\n` : ""}    steps: ${defaultRecipe.steps}
+${new Set(fields).size === 2 && answer === "number" ? `        effects: ${list(fields)} # baseline: additive means of the two\n` : ""}${molecules.length ? `        molecules: ${list(molecules)} # baseline: ridge on Morgan fingerprints\n` : ""}    steps: ${defaultRecipe.steps}
     rate: ${defaultRecipe.rate} # learning rate over the size of an embedding's numbers
 `;
 }

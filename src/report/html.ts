@@ -2,7 +2,7 @@
 
 import { headingOf } from "../evaluate/metric-names.ts";
 import { leakHeadings, leakRows, qualityText } from "../study/audit-text.ts";
-import { isTrainedTag } from "../study/methods.ts";
+import { isTrainedTag, whatOf } from "../study/methods.ts";
 import { escapeText, legend, lineChart, scatterChart } from "./charts.ts";
 import { type Comparison, compareRuns } from "./compare.ts";
 import type { RunDocument, StageDocument, TaskDocument } from "./document.ts";
@@ -50,7 +50,7 @@ const duration = (seconds: number): string =>
 const table = (content: string): string => `<div class="wide"><table>${content}</table></div>`;
 
 function warnings(lines: readonly string[]): string {
-  if (lines.length === 0) return `<p class="fine">No warnings: no seen rows, no leaks, nothing cut.</p>`;
+  if (lines.length === 0) return `<p class="fine">No warnings.</p>`;
   const items = lines.map((w) => `<li>${escapeText(w)}</li>`).join("");
   return `<div class="warnings"><strong>Read first</strong><ul>${items}</ul></div>`;
 }
@@ -81,7 +81,7 @@ ${steps > 0 ? `${legend(curves.loss)}<div class="charts">${charts.join("")}</div
 
 function taskSection(task: TaskDocument): string {
   const { train, validation, test } = task.rows;
-  const what = task.target === null ? "text of the domain" : `predicts ${escapeText(task.target)}`;
+  const what = escapeText(whatOf(task));
   const scatter = task.scatter.length
     ? `<div class="scatter">${scatterChart({ title: "Test rows (dashed: predicted = true)", x: `true ${task.target}`, y: "predicted" }, [{ name: "", points: task.scatter }])}</div>`
     : "";

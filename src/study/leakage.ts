@@ -265,12 +265,16 @@ function sideLeaks(
         if (near !== null) note("near", row, near);
       }
     }
+    const repeats = found.same + found.rewritten;
     return {
       of: side.length,
       ...found,
       near: findNear ? found.near : null,
       scaffold: scaffold ? side.filter(scaffold).length : null,
-      examples: [...examples.same, ...examples.rewritten, ...examples.near].slice(0, shownExamples),
+      examples: (repeats > 0 ? [...examples.same, ...examples.rewritten] : examples.near).slice(
+        0,
+        shownExamples,
+      ),
     };
   };
   return { test: count(rows.test), validation: count(rows.validation) };

@@ -64,6 +64,20 @@ const trainedTags = ["function tag", "domain tag"];
 
 export const isTrainedTag = ({ method }: MethodResult): boolean => trainedTags.includes(method);
 
+/** What a task is about. Texts have no target in a report, learned whole or as answers. */
+export const whatOf = ({
+  target,
+  methods,
+}: {
+  target: string | null;
+  methods: readonly MethodResult[];
+}): string =>
+  target !== null
+    ? `predicts ${target}`
+    : methods.some(({ method }) => method === "function tag")
+      ? "answers in text"
+      : "text of the domain";
+
 /** The best of the methods that are not the trained tag; the first where the metric is defined for none. */
 export function strongestBaseline(methods: readonly MethodResult[]): MethodResult | null {
   const others = methods.filter((m) => !isTrainedTag(m));

@@ -5,7 +5,7 @@ import type { BaseFingerprint } from "../models/fingerprint.ts";
 import type { QualityReport } from "./audit.ts";
 import { leakLine } from "./audit-text.ts";
 import { type Leakage, wholeInput } from "./leakage.ts";
-import type { MethodResult } from "./methods.ts";
+import { type MethodResult, whatOf } from "./methods.ts";
 import type { Side } from "./sources.ts";
 
 export interface TaskReport {
@@ -71,8 +71,10 @@ export function formatReport(report: Report): string {
   for (const stage of report.stages) {
     for (const task of stage.tasks) {
       const { train, validation, test } = task.rows;
-      const what = task.target ? `predicts ${task.target}` : "text of the domain";
-      lines.push("", `${task.task}: ${what}; ${train} train, ${validation} validation, ${test} test rows`);
+      lines.push(
+        "",
+        `${task.task}: ${whatOf(task)}; ${train} train, ${validation} validation, ${test} test rows`,
+      );
       const whole = wholeInput(task.leakage ?? []); // which older files lack
       if (whole) lines.push(`  ${leakLine(whole)}`);
       lines.push(...formatMethods(task.methods, report.seeds.length));

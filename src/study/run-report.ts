@@ -92,7 +92,8 @@ function taskFacts(task: PreparedTask): Omit<TaskReport, "target" | "methods" | 
   const { train, validation, test } = task.rows;
   const trims = new Map<string, { prompts: number; tokens: number }>();
   for (const row of [...train, ...validation, ...test]) {
-    for (const { field, tokens } of task.compiler.compile(row, { withTarget: false }).trimmed) {
+    for (const { field, tokens } of task.compiler.compile(row, { withTarget: task.kind === "text" })
+      .trimmed) {
       const sum = trims.get(field) ?? { prompts: 0, tokens: 0 };
       trims.set(field, { prompts: sum.prompts + 1, tokens: sum.tokens + tokens });
     }

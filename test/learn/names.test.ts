@@ -37,10 +37,10 @@ async function tableOf(columns: readonly string[]): Promise<string> {
 }
 
 /** What `learn` and `init` write of a table whose last column is the target. */
-async function studiesOf(columns: readonly string[]): Promise<Study[]> {
+async function studiesOf(columns: readonly string[], asked = columns.slice(0, -1)): Promise<Study[]> {
   const file = await tableOf(columns);
   const table = await readRows({ file });
-  const inputs = table.columns.slice(0, -1).map((column, i): Input => ({ column, tag: `Tag${i}` }));
+  const inputs = asked.map((column, i): Input => ({ column, tag: `Tag${i}` }));
   const target = table.columns.at(-1) as string;
   const renamed = renamedOf(inputs, table.columns);
   const plan: Plan = {
@@ -111,6 +111,11 @@ test("every field of a study reads the column that was asked for, under any name
     }),
     { numRuns: 200 },
   );
+});
+
+test("one column under two tags is no pair of effects", async () => {
+  for (const study of await studiesOf(["smiles", "y"], ["smiles", "smiles"]))
+    assert.equal(study.stages.at(-1)?.tasks[0]?.effects, undefined);
 });
 
 test("names that templates can say stay, also in the words around them", async () => {

@@ -69,3 +69,46 @@ test("a tag elsewhere, and what only looks like one, says nothing of the field",
   ])
     assert.deepEqual(await readWith(template), ["text", 0], template);
 });
+
+test("a leak through another table is not told by rows that are only nearly the same", async () => {
+  const words = "one two three four five six seven eight nine ten";
+  const near = ["alpha", "beta", "gamma", "delta"].map((w) => `${w} ${words}`);
+  const own = [
+    ...near.map((text, i) => `${text},${i},train`),
+    `${near[0]}s,1,test`,
+    "quite another text,1,test",
+    "a third one,2,validation",
+    "and a fourth,2,validation",
+  ];
+  const other = [
+    "quite another text,1,train",
+    "of the rest,2,train",
+    "seen by none,1,test",
+    "and not that,3,test",
+    "nor this,2,validation",
+    "a fifth,4,validation",
+  ];
+  await writeFile(join(folder, "own.csv"), `text,y,side\n${own.join("\n")}\n`);
+  await writeFile(join(folder, "other.csv"), `text,y,side\n${other.join("\n")}\n`);
+  const fold = "split: { fold: { column: side, test: [test], validation: [validation] } }";
+  const study = `name: elsewhere
+data: { own: { file: own.csv, ${fold} }, other: { file: other.csv, ${fold} } }
+tags: { Value: { kind: function, answer: number, length: 1 } }
+stages:
+  - name: value
+    train: [Value]
+    tasks:
+      - { data: own, template: "{text} <Value>", target: y }
+      - { data: other, template: "{text} <Value>", target: y }
+`;
+  const { stages } = await prepareStudy(parseLoaded(study, join(folder, "elsewhere.yaml")), base);
+  const { tasks } = stages[0]!;
+  const [leakage] = await leakageOf(tasks[0]!, tasks);
+  const { same, near: nearly, examples } = leakage!.test;
+  assert.deepEqual({ same, nearly, examples }, { same: 1, nearly: 1, examples: [] });
+  const [alone] = await leakageOf(tasks[0]!, []);
+  assert.deepEqual(
+    alone!.test.examples.map(({ row }) => row),
+    [4],
+  );
+});

@@ -110,7 +110,14 @@ test("a question is cut so that its answer has room, in a run as in predict and 
     test: [0, 1, 2].map((i) => [`${i} ${endless}`, answer]),
   });
   const out = join(folder, "run");
-  await runStudy(study, { out });
+  const report = await runStudy(study, { out });
+  const { compiler, rows: sides } = study.stages[0]!.tasks[0]!;
+  const cutBy = (withTarget: boolean) =>
+    sides.test
+      .flatMap((row) => compiler.compile(row, { withTarget }).trimmed)
+      .reduce((n, t) => n + t.tokens, 0);
+  assert.ok(cutBy(true) > cutBy(false));
+  assert.deepEqual(report.stages[0]!.tasks[0]!.trimmed, [{ field: "text", prompts: 3, tokens: cutBy(true) }]);
   const tags = await openTags(join(out, "tags"));
   const rows = study.stages[0]!.tasks[0]!.rows.test.map(({ fields }) => fields);
   const asked = async (answerTokens: number, of = rows) => predict(base, tags, "Say", of, { answerTokens });

@@ -221,6 +221,7 @@ export function functionTemplate(asked: Asked): string {
 /** The study of the function tag. */
 export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, folder: string): string {
   const tag = functionTagOf(plan.target, plan.inputs);
+  const columns = [...new Set(columnsOf(plan.inputs))];
   return page("Learns the target from the inputs; domain tags stay as they are.", {
     name: plan.name,
     ...baseOf(plan, folder),
@@ -244,8 +245,7 @@ export function functionStudy(plan: Plan, recipe: Recipe, domainTags: TagFiles, 
             data: "rows",
             template: functionTemplate(plan),
             target: fieldIn(plan, plan.target),
-            ...(new Set(columnsOf(plan.inputs)).size === 2 &&
-              plan.answer === "number" && { effects: fieldsIn(plan, columnsOf(plan.inputs)) }),
+            ...(columns.length === 2 && plan.answer === "number" && { effects: fieldsIn(plan, columns) }),
             ...(plan.molecules.length > 0 && { molecules: fieldsIn(plan, plan.molecules) }),
           },
         ],

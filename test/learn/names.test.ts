@@ -116,6 +116,8 @@ test("every field of a study reads the column that was asked for, under any name
 test("one column under two tags is no pair of effects", async () => {
   for (const study of await studiesOf(["smiles", "y"], ["smiles", "smiles"]))
     assert.equal(study.stages.at(-1)?.tasks[0]?.effects, undefined);
+  const [, ...pairs] = await studiesOf(["a", "b", "y"], ["a", "b", "a"]);
+  for (const study of pairs) assert.deepEqual(study.stages.at(-1)?.tasks[0]?.effects, ["a", "b"]);
 });
 
 test("names that templates can say stay, also in the words around them", async () => {
